@@ -1,0 +1,38 @@
+/* codec.h: the byte layout of everything rekey stores or signs.
+ *
+ * Integers are little-endian and of fixed width; byte strings are a u32 length and the bytes. A
+ * reader is sticky: after the first short read every further read gives zeros, and `ok` stays
+ * false, so a decoder checks once, at its end.
+ */
+#ifndef REKEY_BASE_CODEC_H
+#define REKEY_BASE_CODEC_H
+
+#include "rekey/base/buf.h"
+
+/* Writers append; RK_LIMIT past the buffer's cap, RK_NOMEM. */
+rk_status rk_put_u8(rk_buf *buf, uint8_t value, rk_error *err);
+rk_status rk_put_u32(rk_buf *buf, uint32_t value, rk_error *err);
+rk_status rk_put_u64(rk_buf *buf, uint64_t value, rk_error *err);
+rk_status rk_put_bytes(rk_buf *buf, rk_slice bytes, rk_error *err);
+
+typedef struct rk_reader {
+    rk_slice rest;
+    bool ok;
+} rk_reader;
+
+static inline rk_reader rk_reader_of(rk_slice bytes)
+{
+    return (rk_reader){bytes, true};
+}
+
+uint8_t rk_take_u8(rk_reader *reader);
+uint32_t rk_take_u32(rk_reader *reader);
+uint64_t rk_take_u64(rk_reader *reader);
+
+/* Borrows from the bytes being read. */
+rk_slice rk_take_bytes(rk_reader *reader);
+
+/* True when nothing was short and nothing is left over. */
+bool rk_reader_done(const rk_reader *reader);
+
+#endif
