@@ -1,0 +1,277 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "rekey/audit/audit.h"
+#include "rekey/engine/tasks.h"
+
+#define SWEEP_COUNT 1000
+
+/* Moves the tier's phase in the transaction, raises the epoch, and writes the audit entry. */
+static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoing, rk_error *err)
+{
+    rk_table meta = run->migration->tables.meta;
+    rk_tier tier = rki_run_tier(run);
+    rk_phase to;
+    rk_status status = rk_state_load(rk_txn_view(txn), meta, &run->state, err);
+    if (status != RK_OK)
+        return status;
+    rk_tier_state *entry = &run->state.tier[tier];
+    rk_phase from = entry->phase;
+    if (!rk_phase_allows(run->migration->spec->strategy, from, move, &to))
+        return rk_error_set(err, RK_CONFLICT, "tier %s is in phase %s, which does not allow it",
+                            rk_tier_name(tier), rk_phase_name(from));
+    entry->phase = to;
+    entry->undoing = undoing;
+    entry->epoch = ++run->state.epoch;
+    run->state.stopped_by[0] = '\0';
+    status = rk_state_save(txn, meta, &run->state, err);
+    if (status != RK_OK)
+        return status;
+    char detail[128];
+    snprintf(detail, sizeof detail, "tier %s: %s -> %s%s", rk_tier_name(tier), rk_phase_name(from),
+             rk_phase_name(to), undoing ? ", undoing" : "");
+    return rki_run_log(run, txn, "phase", detail, err);
+}
+
+/* --- begin, contract, finish ------------------------------------------------------------------ */
+
+static rk_status do_begin(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    return change_phase(run, txn, RK_MOVE_BEGIN, false, err);
+}
+
+rk_status rki_begin_phase(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_begin, err);
+}
+
+static rk_status do_contract(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    return change_phase(run, txn, RK_MOVE_CONTRACT, false, err);
+}
+
+rk_status rki_begin_contract(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_contract, err);
+}
+
+static rk_status do_finish(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    return change_phase(run, txn, RK_MOVE_FINISH, false, err);
+}
+
+rk_status rki_begin_finish(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_finish, err);
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+static rk_status do_verdict(rk_run *run, rk_txn *txn, bool clean, rk_error *err)
+{
+    rk_migration *migration = run->migration;
+    rk_tier tier = rki_run_tier(run);
+    rk_verdict verdict = {.clean = clean,
+                          .epoch = run->state.tier[tier].epoch,
+                          .plan = run->plan.digest,
+                          .fingerprint = run->fingerprint,
+                          .client_commits = run->client_commits,
+                          .wall_ms = rk_clock_wall_ms(migration->clock)};
+    char detail[160];
+    snprintf(detail, sizeof detail, "tier %s: %s, %" PRIu64 " records, %" PRIu64 " differences",
+             rk_tier_name(tier), clean ? "clean" : "not clean", run->report.records,
+             run->report.differences);
+    rk_status status = rk_verdict_save(txn, migration->tables.meta, tier, &verdict, err);
+    if (status == RK_OK)
+        status = rki_run_log(run, txn, "verify", detail, err);
+    return status;
+}
+
+static rk_status do_clean(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    return do_verdict(run, txn, true, err);
+}
+
+static rk_status do_not_clean(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    return do_verdict(run, txn, false, err);
+}
+
+rk_status rki_record_verdict(rk_run *run, bool clean, rk_error *err)
+{
+    return rki_run_change(run, clean ? do_clean : do_not_clean, err);
+}
+
+/* --- flip ------------------------------------------------------------------------------------- */
+
+/* The verdict must be of this tier's epoch and this plan, clean, and not overtaken by a writer that
+ * is no phase-aware client. */
+static rk_status judge_verdict(rk_run *run, rk_view *view, rk_error *err)
+{
+    rk_migration *migration = run->migration;
+    rk_table meta = migration->tables.meta;
+    rk_tier tier = rki_run_tier(run);
+    const char *name = rk_tier_name(tier);
+    rk_verdict verdict;
+    rk_digest now;
+    uint64_t commits;
+    rk_status status = rk_verdict_load(view, meta, tier, &verdict, err);
+    if (status == RK_NOT_FOUND) {
+        rki_run_stop(run, RK_RUN_GATE, "tier %s has not been verified", name);
+        return RK_OK;
+    }
+    if (status == RK_OK)
+        status = rk_state_fingerprint(view, migration->spec, &now, err);
+    if (status == RK_OK)
+        status = rk_client_commits_load(view, meta, &commits, err);
+    if (status != RK_OK)
+        return status;
+    if (!verdict.clean)
+        rki_run_stop(run, RK_RUN_GATE, "the last verification of tier %s was not clean", name);
+    else if (verdict.epoch != run->state.tier[tier].epoch ||
+             memcmp(&verdict.plan, &run->plan.digest, sizeof verdict.plan) != 0)
+        rki_run_stop(run, RK_RUN_GATE, "the verification of tier %s is of another plan or epoch",
+                     name);
+    else if (memcmp(&now, &verdict.fingerprint, sizeof now) != 0 &&
+             commits == verdict.client_commits)
+        rki_run_stop(run, RK_RUN_GATE,
+                     "the store was changed since the verification, by no phase-aware client");
+    return RK_OK;
+}
+
+static rk_status judge_quarantine(rk_run *run, rk_view *view, rk_error *err)
+{
+    rk_migration *migration = run->migration;
+    uint64_t max = migration->spec->limits.quarantine_max;
+    uint64_t count;
+    rk_status status = rk_quarantine_count(view, migration->tables.meta, &count, err);
+    if (status == RK_OK && count > max)
+        rki_run_stop(run, RK_RUN_GATE,
+                     "%" PRIu64 " records are in quarantine; limits.quarantine_max is %" PRIu64,
+                     count, max);
+    return status;
+}
+
+static rk_status do_flip(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_view *view = rk_txn_view(txn);
+    rk_table meta = run->migration->tables.meta;
+    rk_status status = rk_state_load(view, meta, &run->state, err);
+    if (status == RK_OK)
+        status = rk_active_plan_load(view, meta, &run->plan, err);
+    if (status == RK_NOT_FOUND) {
+        rki_run_stop(run, RK_RUN_GATE, "no plan is active");
+        return RK_OK;
+    }
+    if (status == RK_OK)
+        status = judge_verdict(run, view, err);
+    if (status == RK_OK && run->outcome == RK_RUN_GOING)
+        status = judge_quarantine(run, view, err);
+    if (status == RK_OK && run->outcome == RK_RUN_GOING)
+        status = change_phase(run, txn, RK_MOVE_FLIP, false, err);
+    return status;
+}
+
+rk_status rki_begin_flip(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_flip, err);
+}
+
+/* --- rollback --------------------------------------------------------------------------------- */
+
+static rk_status do_rollback(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_table meta = run->migration->tables.meta;
+    rk_tier tier = rki_run_tier(run);
+    rk_status status = change_phase(run, txn, RK_MOVE_ROLLBACK, true, err);
+    if (status == RK_OK)
+        status = rk_checkpoint_clear(txn, meta, tier, err);
+    if (status == RK_OK)
+        status = rk_verdict_clear(txn, meta, tier, err);
+    return status;
+}
+
+rk_status rki_begin_rollback(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_rollback, err);
+}
+
+/* When the last tier is back, the plan has been used up and the notes about it go. */
+static rk_status retire_plan(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_table meta = run->migration->tables.meta;
+    for (int tier = 0; tier < RK_TIER_COUNT; tier++)
+        if (run->state.tier[tier].phase != RK_PHASE_OLD || run->state.tier[tier].undoing)
+            return RK_OK;
+    rk_active_plan plan;
+    rk_status status = rk_active_plan_load(rk_txn_view(txn), meta, &plan, err);
+    if (status == RK_NOT_FOUND)
+        return RK_OK;
+    char why[128];
+    snprintf(why, sizeof why, "it was rolled back in epoch %" PRIu64, run->state.epoch);
+    if (status == RK_OK)
+        status = rk_used_plan_save(txn, meta, &plan.digest, why, err);
+    if (status == RK_OK)
+        status = rk_active_plan_clear(txn, meta, err);
+    return status;
+}
+
+static rk_status do_undone(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_table meta = run->migration->tables.meta;
+    rk_tier tier = rki_run_tier(run);
+    rk_status status = rk_state_load(rk_txn_view(txn), meta, &run->state, err);
+    if (status != RK_OK)
+        return status;
+    rk_tier_state *entry = &run->state.tier[tier];
+    entry->phase = RK_PHASE_OLD;
+    entry->undoing = false;
+    entry->epoch = ++run->state.epoch;
+    char detail[96];
+    snprintf(detail, sizeof detail, "tier %s: rolled back", rk_tier_name(tier));
+    status = rk_state_save(txn, meta, &run->state, err);
+    if (status == RK_OK)
+        status = rk_checkpoint_clear(txn, meta, tier, err);
+    if (status == RK_OK)
+        status = retire_plan(run, txn, err);
+    if (status == RK_OK)
+        status = rki_run_log(run, txn, "phase", detail, err);
+    return status;
+}
+
+static rk_status sweep_notes(rk_run *run, const char *prefix, rk_error *err)
+{
+    bool more = true;
+    rk_status status = RK_OK;
+    while (status == RK_OK && more) {
+        rk_txn *txn = NULL;
+        status = rk_txn_begin(run->migration->store, &txn, err);
+        if (status == RK_OK)
+            status =
+                rk_state_sweep(txn, run->migration->tables.meta, prefix, SWEEP_COUNT, &more, err);
+        if (status == RK_OK)
+            status = rk_txn_commit(txn, err);
+        else
+            rk_txn_abort(txn);
+    }
+    return status;
+}
+
+rk_status rki_begin_undone(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    rk_status status = rki_run_change(run, do_undone, err);
+    for (int tier = 0; tier < RK_TIER_COUNT; tier++)
+        if (run->state.tier[tier].phase != RK_PHASE_OLD)
+            return status;
+    if (status == RK_OK)
+        status = sweep_notes(run, RK_PREFIX_SHADOW, err);
+    if (status == RK_OK)
+        status = sweep_notes(run, RK_PREFIX_KEPT, err);
+    return status;
+}

@@ -1,0 +1,60 @@
+#include "rekey/engine/throttle.h"
+
+#define NS_PER_MS 1000000ull
+
+/* Rates and latencies mean little over fewer batches or records than these. */
+#define BATCHES_TO_JUDGE 8
+#define RECORDS_TO_JUDGE 1000
+
+void rki_throttle_init(rki_throttle *throttle, const rk_limits *limits)
+{
+    *throttle = (rki_throttle){.limits = limits, .batch_units = RKI_BATCH_UNITS_FIRST};
+}
+
+static uint32_t clamp_units(uint64_t units)
+{
+    if (units < RKI_BATCH_UNITS_MIN)
+        return RKI_BATCH_UNITS_MIN;
+    return units > RKI_BATCH_UNITS_MAX ? RKI_BATCH_UNITS_MAX : (uint32_t)units;
+}
+
+void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t held_ns)
+{
+    throttle->batches++;
+    throttle->processed += units;
+    throttle->refused += refused;
+    throttle->latency_ns =
+        throttle->batches == 1 ? held_ns : (throttle->latency_ns * 7 + held_ns) / 8;
+    /* A batch cut short by the end of a chunk says nothing about a full one, unless it was slow. */
+    uint64_t target_ns = throttle->limits->lock_hold_ms * NS_PER_MS * 3 / 4;
+    bool full = (uint64_t)units * 2 >= throttle->batch_units;
+    if (!full && held_ns <= target_ns)
+        return;
+    uint64_t ideal = held_ns ? (uint64_t)units * target_ns / held_ns : RKI_BATCH_UNITS_MAX;
+    uint64_t doubled = (uint64_t)throttle->batch_units * 2;
+    if (ideal > doubled)
+        ideal = doubled;
+    /* Shrink at once, grow half of the way: waiting writers matter more than a few percent. */
+    uint64_t next = ideal < throttle->batch_units ? ideal : (ideal + throttle->batch_units) / 2;
+    throttle->batch_units = clamp_units(next);
+}
+
+const char *rki_throttle_signal(const rki_throttle *throttle, const rki_readings *readings)
+{
+    const rk_limits *limits = throttle->limits;
+    if (limits->free_space_min_bytes > 0 &&
+        (!readings->space_known || readings->disk_free_bytes < limits->free_space_min_bytes))
+        return "free_space";
+    if (limits->write_latency_ms_max > 0 && throttle->batches >= BATCHES_TO_JUDGE &&
+        throttle->latency_ns > limits->write_latency_ms_max * NS_PER_MS)
+        return "write_latency";
+    if (limits->error_rate_max >= 0 && throttle->processed >= RECORDS_TO_JUDGE &&
+        (double)throttle->refused > limits->error_rate_max * (double)throttle->processed)
+        return "error_rate";
+    uint64_t quarantine_max = readings->quarantined_planned > limits->quarantine_max
+                                  ? readings->quarantined_planned
+                                  : limits->quarantine_max;
+    if (readings->quarantined > quarantine_max)
+        return "quarantine";
+    return NULL;
+}

@@ -1,0 +1,42 @@
+/* throttle.h: how large a batch may be, and when the run has to stop.
+ *
+ * The batch controller aims at holding the write lock for three quarters of limits.lock_hold_ms:
+ * after each batch it scales the size by target / measured, smoothed, at most doubling. The stop
+ * signals of the spec are judged after each batch. Pure: times and readings are passed in.
+ */
+#ifndef REKEY_ENGINE_THROTTLE_H
+#define REKEY_ENGINE_THROTTLE_H
+
+#include "rekey/spec/spec.h"
+
+#define RKI_BATCH_UNITS_MIN   16
+#define RKI_BATCH_UNITS_FIRST 256
+#define RKI_BATCH_UNITS_MAX   8192
+
+typedef struct rki_throttle {
+    const rk_limits *limits;
+    uint32_t batch_units;
+    uint64_t latency_ns; /* smoothed over about eight batches */
+    uint64_t batches;
+    uint64_t processed;
+    uint64_t refused; /* left alone at the moment of writing, beyond what the scan said */
+} rki_throttle;
+
+void rki_throttle_init(rki_throttle *throttle, const rk_limits *limits);
+
+/* A batch of `units` held the lock for `held_ns`; `refused` of its records were left alone. */
+void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t held_ns);
+
+/* What the monitors say now. */
+typedef struct rki_readings {
+    bool space_known; /* a monitor that cannot be read counts as fired */
+    uint64_t disk_free_bytes;
+    uint64_t quarantined;
+    uint64_t quarantined_planned; /* what the approved plan said would be left alone */
+} rki_readings;
+
+/* The name of the stop signal that fired: "write_latency", "error_rate", "quarantine",
+ * "free_space"; NULL for none. Parity is judged by the verification. */
+const char *rki_throttle_signal(const rki_throttle *throttle, const rki_readings *readings);
+
+#endif

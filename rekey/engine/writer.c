@@ -1,0 +1,219 @@
+#include "rekey/engine/writer.h"
+
+#include <inttypes.h>
+
+#define ARENA_BYTES_MAX  ((size_t)256 * 1024 * 1024)
+#define DECIDE_TRIES_MAX 8
+#define GROW_TRIES_MAX   24
+
+rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,
+                          const rk_clock *clock, rk_error *err)
+{
+    *writer = (rki_writer){.job = job, .actor = actor, .clock = clock};
+    rk_arena_init(&writer->arena, ARENA_BYTES_MAX);
+    return rk_transformer_create(job->spec, job->tables,
+                                 rk_store_capabilities(job->store)->key_bytes_max, 0,
+                                 &writer->transformer, err);
+}
+
+void rki_writer_fini(rki_writer *writer)
+{
+    rk_transformer_destroy(writer->transformer);
+    rk_arena_fini(&writer->arena);
+    writer->transformer = NULL;
+}
+
+/* --- fences ----------------------------------------------------------------------------------- */
+
+static rk_status check_fences(const rki_writer *writer, rk_txn *txn, rk_error *err)
+{
+    const rki_job *job = writer->job;
+    rk_table meta = job->tables->meta;
+    rk_state state;
+    rk_status status =
+        rki_lease_hold(txn, meta, writer->actor, rk_clock_wall_ms(writer->clock), err);
+    if (status == RK_OK)
+        status = rk_state_load(rk_txn_view(txn), meta, &state, err);
+    if (status == RK_OK && state.epoch != job->epoch)
+        status = rk_error_set(err, RK_CONFLICT,
+                              "the epoch is now %" PRIu64 "; this job began in %" PRIu64,
+                              state.epoch, job->epoch);
+    return status;
+}
+
+/* --- records left alone ----------------------------------------------------------------------- */
+
+static rk_status set_aside(rki_writer *writer, rk_txn *txn, const rki_work *work, rk_error *err)
+{
+    rk_quarantined entry = {.reason = (uint32_t)work->reason,
+                            .entity = work->entity,
+                            .key = work->key,
+                            .detail = rk_slice_str(work->detail)};
+    writer->point.quarantined++;
+    return rk_quarantine_put(txn, writer->job->tables->meta, &entry, err);
+}
+
+/* Why a unit whose source is unchanged was refused. */
+static void blame(const rki_job *job, rki_work *work, const rk_op *failed)
+{
+    if (failed->action == RK_ACTION_PUT) {
+        work->reason = RK_REASON_CONFLICT;
+        work->detail = "another record is already at the key it would move to";
+    } else if (failed->condition == RK_IF_PRESENT) {
+        work->reason = RK_REASON_ORPHAN;
+        work->detail = "its parent is not at the new key";
+    } else {
+        work->reason = RK_REASON_CONFLICT;
+        work->detail = job->kind == RK_JOB_CONTRACT ? "the new record is missing or differs"
+                                                    : "the record keeps changing";
+    }
+}
+
+/* Decides a refused record again, from what the transaction sees. Works on a copy: the chunk must
+ * stay as it is in case the whole batch is redone. */
+static rk_status decide_again(rki_writer *writer, rk_txn *txn, const rki_work *refused,
+                              rki_batch *batch, rk_error *err)
+{
+    const rki_job *job = writer->job;
+    rki_work again = *refused;
+    rki_work *work = &again;
+    rk_op ops[RKI_UNIT_OPS_MAX];
+    rk_unit unit = {.ops = ops};
+    for (int tries = 0; tries < DECIDE_TRIES_MAX; tries++) {
+        rk_slice value;
+        rk_arena_reset(&writer->arena);
+        rk_status status =
+            rk_view_get(rk_txn_view(txn), job->tables->records, work->key, &value, err);
+        if (status == RK_NOT_FOUND)
+            return RK_OK; /* deleted meanwhile: nothing to do */
+        if (status == RK_OK)
+            status = rk_arena_copy(&writer->arena, value, &work->value, err);
+        work->reason = RK_REASON_NONE;
+        if (status == RK_OK)
+            status = rki_work_prepare(job, writer->transformer, rk_txn_view(txn), work,
+                                      &writer->arena, ops, &unit.op_count, err);
+        if (status == RK_OK && work->reason == RK_REASON_NONE)
+            status = rk_txn_apply(txn, &unit, 1, err);
+        if (status != RK_OK)
+            return status;
+        if (work->reason != RK_REASON_NONE)
+            break;
+        if (unit.outcome != RK_UNIT_REFUSED) {
+            batch->applied += unit.outcome == RK_UNIT_APPLIED;
+            return RK_OK;
+        }
+        blame(job, work, &ops[unit.failed_op]);
+        bool source_changed = rk_slice_equal(ops[unit.failed_op].key, work->key);
+        if (!source_changed)
+            break;
+    }
+    batch->refused++;
+    writer->point.done[work->entity]--; /* advance() counts it as migrated, as the scan said */
+    return set_aside(writer, txn, work, err);
+}
+
+/* --- the batch -------------------------------------------------------------------------------- */
+
+/* Applies the longest runs of units between records that are left alone. */
+static rk_status apply_units(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, size_t from,
+                             size_t count, rki_batch *batch, rk_error *err)
+{
+    rk_status status = RK_OK;
+    size_t end = from + count;
+    for (size_t i = from; status == RK_OK && i < end;) {
+        if (chunk->work[i].reason != RK_REASON_NONE) {
+            status = set_aside(writer, txn, &chunk->work[i++], err);
+            continue;
+        }
+        size_t run = i;
+        while (run < end && chunk->work[run].reason == RK_REASON_NONE)
+            run++;
+        status = rk_txn_apply(txn, chunk->units + i, run - i, err);
+        /* In order: a child's parent may be among the records decided anew. */
+        for (; status == RK_OK && i < run; i++) {
+            if (chunk->units[i].outcome == RK_UNIT_APPLIED)
+                batch->applied++;
+            else if (chunk->units[i].outcome == RK_UNIT_REFUSED)
+                status = decide_again(writer, txn, &chunk->work[i], batch, err);
+        }
+    }
+    return status;
+}
+
+/* Moves the checkpoint behind the batch's last record, or to the next stage at a stage's end. */
+static void advance(rki_writer *writer, const rki_chunk *chunk, size_t from, size_t count,
+                    bool closing)
+{
+    rk_checkpoint *point = &writer->point;
+    for (size_t i = from; i < from + count; i++)
+        if (chunk->work[i].reason == RK_REASON_NONE)
+            point->done[chunk->work[i].entity]++;
+    point->stage = chunk->stage;
+    if (closing && chunk->stage_end) {
+        point->stage++;
+        point->rank = 0;
+        point->tenant_len = 0;
+        point->key_len = 0;
+        point->finished = point->stage >= rki_job_rule_of(writer->job->kind)->stages;
+        return;
+    }
+    if (count == 0)
+        return;
+    const rki_work *last = &chunk->work[from + count - 1];
+    point->rank = last->rank;
+    point->tenant_len = last->tenant.len;
+    point->key_len = last->key.len;
+    if (last->tenant.len > 0)
+        memcpy(point->tenant, last->tenant.ptr, last->tenant.len);
+    memcpy(point->key, last->key.ptr, last->key.len);
+}
+
+static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
+                            bool closing, rki_batch *batch, rk_error *err)
+{
+    const rki_job *job = writer->job;
+    rk_txn *txn = NULL;
+    rk_status status = rk_txn_begin(job->store, &txn, err);
+    if (status != RK_OK)
+        return status;
+    uint64_t began_ns = rk_clock_monotonic_ns(writer->clock);
+    status = check_fences(writer, txn, err);
+    if (status == RK_OK)
+        status = apply_units(writer, txn, chunk, from, count, batch, err);
+    if (status == RK_OK) {
+        writer->point.changes += batch->applied;
+        advance(writer, chunk, from, count, closing);
+        status = rk_checkpoint_save(txn, job->tables->meta, job->tier, &writer->point, err);
+    }
+    if (status == RK_OK)
+        status = rk_txn_commit(txn, err);
+    else
+        rk_txn_abort(txn);
+    batch->held_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;
+    batch->records = (uint32_t)count;
+    return status;
+}
+
+rk_status rki_writer_batch(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
+                           bool closing, rki_batch *out, rk_error *err)
+{
+    rk_checkpoint before = writer->point;
+    for (int tries = 0;; tries++) {
+        rki_batch batch = {0};
+        rk_error fault = {0};
+        rk_status status = write_once(writer, chunk, from, count, closing, &batch, &fault);
+        if (status == RK_OK) {
+            *out = batch;
+            return RK_OK;
+        }
+        writer->point = before;
+        if (status == RK_FULL && tries < GROW_TRIES_MAX) {
+            status = rk_store_grow(writer->job->store, &fault);
+            if (status == RK_OK)
+                continue;
+        }
+        if (err)
+            *err = fault;
+        return status;
+    }
+}

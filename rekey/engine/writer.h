@@ -1,0 +1,42 @@
+/* writer.h: one batch of a chunk, in one short write transaction.
+ *
+ * In the transaction: the lease is still ours and the epoch the one the job began in; each unit's
+ * conditions are checked again; a record whose unit was refused is read again and decided anew,
+ * under the write lock, never forced; what has to be left alone goes to the quarantine; and the
+ * checkpoint, which covers exactly these records, commits with them.
+ */
+#ifndef REKEY_ENGINE_WRITER_H
+#define REKEY_ENGINE_WRITER_H
+
+#include "rekey/engine/lease.h"
+#include "rekey/engine/pipeline.h"
+
+typedef struct rki_writer {
+    const rki_job *job;
+    const rk_actor *actor;
+    const rk_clock *clock;
+    rk_transformer *transformer; /* without a cache: reads inside the transaction */
+    rk_arena arena;              /* for records decided anew */
+    rk_checkpoint point;         /* of the last commit */
+} rki_writer;
+
+/* What one batch did. */
+typedef struct rki_batch {
+    uint32_t records;
+    uint32_t applied;
+    uint32_t refused; /* left alone at the moment of writing, beyond what the scan had said */
+    uint64_t held_ns; /* how long the write lock was held */
+} rki_batch;
+
+rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,
+                          const rk_clock *clock, rk_error *err);
+void rki_writer_fini(rki_writer *writer);
+
+/* Writes work[from, from + count) of the chunk and commits. `closing`: these are the chunk's last
+ * records, so that at a stage's end the checkpoint moves to the next stage. RK_FULL after an
+ * attempt to grow; RK_BUSY when the lease is gone; RK_CONFLICT when the epoch is another;
+ * RK_UNCERTAIN as the store says. On failure nothing was written. */
+rk_status rki_writer_batch(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
+                           bool closing, rki_batch *out, rk_error *err);
+
+#endif
