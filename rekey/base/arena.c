@@ -16,13 +16,24 @@ void rk_arena_init(rk_arena *arena, size_t bytes_max)
     *arena = (rk_arena){.bytes_max = bytes_max};
 }
 
-void rk_arena_fini(rk_arena *arena)
+/* Frees a chunk and all behind it. */
+static void free_chunks(rk_arena *arena, rk_arena_chunk **link)
 {
-    for (rk_arena_chunk *chunk = arena->first; chunk;) {
+    rk_arena_chunk *chunk = *link;
+    *link = NULL;
+    while (chunk) {
         rk_arena_chunk *next = chunk->next;
+        arena->bytes_held -= chunk->cap;
         free(chunk);
         chunk = next;
     }
+}
+
+void rk_arena_fini(rk_arena *arena)
+{
+    if (!arena)
+        return;
+    free_chunks(arena, &arena->first);
     *arena = (rk_arena){.bytes_max = arena->bytes_max};
 }
 
@@ -33,15 +44,31 @@ void rk_arena_reset(rk_arena *arena)
     arena->handed_out = 0;
 }
 
+/* Whether a chunk of `size` keeps the cap. Kept chunks that hold nothing are given up for it: what
+ * fits must not depend on the sizes of earlier rounds. */
+static bool make_room(rk_arena *arena, size_t size)
+{
+    if (size > arena->bytes_max - arena->bytes_held && arena->current) {
+        free_chunks(arena, &arena->current->next);
+        if (arena->current == arena->first && arena->used == 0) {
+            free_chunks(arena, &arena->first);
+            arena->current = NULL;
+        }
+    }
+    return size <= arena->bytes_max - arena->bytes_held;
+}
+
 /* Moves on to a chunk with room for `size`: a kept one if it is large enough, else a new one put
  * in its place in the list. */
 static bool next_chunk(rk_arena *arena, size_t size)
 {
     rk_arena_chunk *kept = arena->current ? arena->current->next : arena->first;
     if (!kept || kept->cap < size) {
-        size_t cap = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-        if (cap > arena->bytes_max - arena->bytes_held)
+        if (!make_room(arena, size))
             return false;
+        kept = arena->current ? arena->current->next : arena->first;
+        size_t room = arena->bytes_max - arena->bytes_held;
+        size_t cap = size > CHUNK_BYTES ? size : CHUNK_BYTES < room ? CHUNK_BYTES : room;
         rk_arena_chunk *chunk = malloc(sizeof *chunk + cap);
         if (!chunk)
             return false;
@@ -62,16 +89,16 @@ static bool next_chunk(rk_arena *arena, size_t size)
 void *rk_arena_alloc(rk_arena *arena, size_t size)
 {
     const size_t align = alignof(max_align_t);
-    if (size > arena->bytes_max)
-        return NULL;
-    size_t rounded = (size + align - 1) / align * align;
-    if (!arena->current || arena->current->cap - arena->used < rounded) {
-        if (!next_chunk(arena, rounded))
+    size_t padding = (align - arena->used % align) % align;
+    if (!arena->current || padding > arena->current->cap - arena->used ||
+        size > arena->current->cap - arena->used - padding) {
+        if (!next_chunk(arena, size))
             return NULL;
+        padding = 0;
     }
-    void *out = arena->current->bytes + arena->used;
-    arena->used += rounded;
-    arena->handed_out += rounded;
+    void *out = arena->current->bytes + arena->used + padding;
+    arena->used += padding + size;
+    arena->handed_out += padding + size;
     return out;
 }
 

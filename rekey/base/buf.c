@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FIRST_BYTES 64
+#define FIRST_BYTES  64
+#define FORMAT_BYTES 512
 
 void rk_buf_init(rk_buf *buf, size_t bytes_max)
 {
@@ -13,6 +14,8 @@ void rk_buf_init(rk_buf *buf, size_t bytes_max)
 
 void rk_buf_fini(rk_buf *buf)
 {
+    if (!buf)
+        return;
     free(buf->ptr);
     *buf = (rk_buf){.max = buf->max};
 }
@@ -62,21 +65,30 @@ rk_status rk_buf_append_str(rk_buf *buf, const char *s, rk_error *err)
     return rk_buf_append(buf, rk_slice_str(s), err);
 }
 
+/* Printed beside the buffer, not into it: the final NUL may be the one byte past the cap. */
 rk_status rk_buf_append_format(rk_buf *buf, rk_error *err, const char *format, ...)
 {
+    char small[FORMAT_BYTES];
     va_list args;
     va_start(args, format);
-    va_list again;
-    va_copy(again, args);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = vsnprintf(small, sizeof small, format, args);
     va_end(args);
-    rk_status status = length < 0 ? rk_error_set(err, RK_INVALID, "text could not be formatted")
-                                  : rk_buf_reserve(buf, (size_t)length + 1, err);
-    if (status == RK_OK) {
-        vsnprintf((char *)buf->ptr + buf->len, (size_t)length + 1, format, again);
-        buf->len += (size_t)length;
-    }
-    va_end(again);
+    if (length < 0)
+        return rk_error_set(err, RK_INVALID, "text could not be formatted");
+    size_t bytes = (size_t)length;
+    if (bytes < sizeof small)
+        return rk_buf_append(buf, rk_slice_of(small, bytes), err);
+    rk_status status = rk_buf_reserve(buf, bytes, err);
+    if (status != RK_OK)
+        return status;
+    char *text = malloc(bytes + 1);
+    if (!text)
+        return rk_error_set(err, RK_NOMEM, "out of memory for %zu bytes", bytes + 1);
+    va_start(args, format);
+    vsnprintf(text, bytes + 1, format, args);
+    va_end(args);
+    status = rk_buf_append(buf, rk_slice_of(text, bytes), err);
+    free(text);
     return status;
 }
 

@@ -4,6 +4,8 @@
 
 void rk_names_fini(rk_names *names)
 {
+    if (!names)
+        return;
     free(names->name);
     *names = (rk_names){0};
 }
@@ -44,10 +46,9 @@ static rk_status grow(rk_names *names, rk_error *err)
 rk_status rk_names_intern(rk_names *names, rk_slice name, uint16_t *out, rk_error *err)
 {
     if (!follows_rule(name))
-        return rk_error_set(err, RK_INVALID,
-                            "variable name '%.*s' is not [a-z][a-z0-9_]* of at most %d bytes",
-                            (int)(name.len < 80 ? name.len : 80), (const char *)name.ptr,
-                            RK_NAME_BYTES_MAX);
+        return rk_error_set(
+            err, RK_INVALID, "variable name '%.*s' is not [a-z][a-z0-9_]* of at most %d bytes",
+            (int)(name.len < 80 ? name.len : 80), (const char *)name.ptr, RK_NAME_BYTES_MAX);
     uint16_t found = rk_names_find(names, name);
     if (found != RK_NAME_NONE) {
         *out = found;

@@ -76,6 +76,8 @@ rk_status rk_pattern_compile(rk_pattern *pattern, rk_names *names, rk_slice text
 
 void rk_pattern_fini(rk_pattern *pattern)
 {
+    if (!pattern)
+        return;
     free(pattern->text);
     *pattern = (rk_pattern){0};
 }
@@ -123,6 +125,18 @@ bool rk_pattern_overlaps(const rk_pattern *a, const rk_pattern *b, uint16_t clos
 
 /* --- building --------------------------------------------------------------------------------- */
 
+/* A value that holds the delimiter would reach into another scope's keys. */
+static bool holds_delimiter(rk_slice value)
+{
+    return memchr(value.ptr, RK_DELIMITER, value.len) != NULL;
+}
+
+static rk_status delimiter_fault(const rk_pattern *pattern, rk_error *err)
+{
+    return rk_error_set(err, RK_INVALID, "a value for %s holds the delimiter '%c'", pattern->text,
+                        RK_DELIMITER);
+}
+
 rk_status rk_pattern_build(const rk_pattern *pattern, const rk_binding *binding, rk_buf *key,
                            uint16_t *missing, rk_error *err)
 {
@@ -134,11 +148,10 @@ rk_status rk_pattern_build(const rk_pattern *pattern, const rk_binding *binding,
         if (bytes.len == 0) {
             if (missing)
                 *missing = segment->name;
-            status = rk_error_set(err, RK_NOT_FOUND, "a variable of %s has no value",
-                                  pattern->text);
-        } else if (segment->variable && memchr(bytes.ptr, RK_DELIMITER, bytes.len)) {
-            status = rk_error_set(err, RK_INVALID, "a value for %s holds the delimiter '%c'",
-                                  pattern->text, RK_DELIMITER);
+            status =
+                rk_error_set(err, RK_NOT_FOUND, "a variable of %s has no value", pattern->text);
+        } else if (segment->variable && holds_delimiter(bytes)) {
+            status = delimiter_fault(pattern, err);
         }
         if (status == RK_OK && i > 0)
             status = rk_buf_append_byte(key, RK_DELIMITER, err);
@@ -168,7 +181,7 @@ size_t rk_pattern_write(const rk_pattern *pattern, const rk_binding *binding, ui
         rk_slice bytes = segment->variable ? binding->value[segment->name] : segment->literal;
         if (bytes.len == 0)
             return 0;
-        if (segment->variable && memchr(bytes.ptr, RK_DELIMITER, bytes.len))
+        if (segment->variable && holds_delimiter(bytes))
             return 0;
         if (i > 0)
             length = put(out, out_max, length, &delimiter, 1);
@@ -182,20 +195,24 @@ rk_status rk_pattern_prefix(const rk_pattern *pattern, const rk_binding *binding
 {
     size_t before = prefix->len;
     rk_status status = RK_OK;
-    *whole = true;
+    bool all_bound = true;
     for (size_t i = 0; status == RK_OK && i < pattern->segment_count; i++) {
         const rk_segment *segment = &pattern->segment[i];
         rk_slice bytes = segment->variable ? binding->value[segment->name] : segment->literal;
         if (i > 0)
             status = rk_buf_append_byte(prefix, RK_DELIMITER, err);
         if (bytes.len == 0) {
-            *whole = false;
+            all_bound = false;
             break;
         }
+        if (status == RK_OK && segment->variable && holds_delimiter(bytes))
+            status = delimiter_fault(pattern, err);
         if (status == RK_OK)
             status = rk_buf_append(prefix, bytes, err);
     }
-    if (status != RK_OK)
+    if (status == RK_OK)
+        *whole = all_bound;
+    else
         prefix->len = before;
     return status;
 }
@@ -205,7 +222,7 @@ rk_status rk_pattern_prefix(const rk_pattern *pattern, const rk_binding *binding
 void rk_split_key(rk_slice key, rk_split *out)
 {
     const uint8_t *at = key.ptr;
-    const uint8_t *end = key.ptr + key.len;
+    const uint8_t *end = key.len ? key.ptr + key.len : key.ptr;
     size_t count = 0;
     while (count < RK_SEGMENTS_MAX) {
         const uint8_t *stop = at == end ? NULL : memchr(at, RK_DELIMITER, (size_t)(end - at));

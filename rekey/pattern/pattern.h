@@ -22,9 +22,9 @@
 
 #include "rekey/base/buf.h"
 
-#define RK_DELIMITER '#'
-#define RK_SEGMENTS_MAX 32
-#define RK_NAMES_MAX 256
+#define RK_DELIMITER      '#'
+#define RK_SEGMENTS_MAX   32
+#define RK_NAMES_MAX      256
 #define RK_NAME_BYTES_MAX 64
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -98,7 +98,8 @@ size_t rk_pattern_write(const rk_pattern *pattern, const rk_binding *binding, ui
 
 /* Appends the longest prefix that all keys share once the variables bound in `binding` are fixed:
  * everything before the first variable that is not bound, delimiter included. `whole` becomes true
- * when every variable was bound, so that the prefix is the one possible key. */
+ * when every variable was bound, so that the prefix is the one possible key. RK_INVALID when a
+ * value holds the delimiter, RK_LIMIT past the buffer's cap. */
 rk_status rk_pattern_prefix(const rk_pattern *pattern, const rk_binding *binding, rk_buf *prefix,
                             bool *whole, rk_error *err);
 

@@ -113,11 +113,13 @@ rk_status rk_json_find(rk_slice value, const rk_slice *names, size_t count, rk_j
         if (status != RK_OK)
             return status;
         rki_skip_space(&scan);
-        end = scan.at < scan.end && *scan.at == '}';
-        if (!end && (scan.at == scan.end || *scan.at++ != ',')) {
+        if (scan.at == scan.end || (*scan.at != ',' && *scan.at != '}')) {
             rki_scan_fail(&scan, "',' or '}' was expected");
             return fault_of(&scan, err);
         }
+        end = *scan.at == '}';
+        if (!end)
+            scan.at++;
     }
     scan.at++;
     if (!only_space_follows(&scan))
@@ -189,6 +191,19 @@ static rk_slice member_bytes(rk_slice name, rk_slice member_value, bool comma, r
     return rk_slice_of(bytes, n);
 }
 
+/* Broken UTF-8 in a name or a value from outside must not make a record unreadable. */
+static bool member_is_utf8(rk_slice member)
+{
+    rki_scan scan = rki_scan_of(member);
+    rk_slice ignored;
+    bool escaped;
+    scan.at += *scan.at == ',';
+    if (!rki_skip_string(&scan, &ignored, &escaped))
+        return false;
+    scan.at++;
+    return rki_skip_string(&scan, &ignored, &escaped);
+}
+
 rk_status rk_json_insert(rk_slice value, rk_slice name, rk_slice member_value, rk_arena *arena,
                          rk_slice *out, rk_error *err)
 {
@@ -201,6 +216,8 @@ rk_status rk_json_insert(rk_slice value, rk_slice name, rk_slice member_value, r
     if (!bytes)
         return rk_error_set(err, RK_LIMIT, "a value of %zu bytes passes the batch's limit",
                             value.len);
+    if (!member_is_utf8(member))
+        return rk_error_set(err, RK_INVALID, "a member to insert is not valid UTF-8");
     memcpy(bytes, value.ptr, at);
     memcpy(bytes + at, member.ptr, member.len);
     memcpy(bytes + at + member.len, value.ptr + at, value.len - at);

@@ -9,13 +9,6 @@ bool rki_scan_fail(rki_scan *scan, const char *fault)
     return false;
 }
 
-void rki_skip_space(rki_scan *scan)
-{
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\t' ||
-                                    *scan->at == '\r'))
-        scan->at++;
-}
-
 /* --- strings ---------------------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c)
@@ -102,16 +95,23 @@ static bool skip_utf8(rki_scan *scan)
     return true;
 }
 
+/* Eight bytes as a little-endian number whatever the machine. Written out: a compiler makes one
+ * load of this, but eight steps of a loop. */
+static inline uint64_t load(const uint8_t *p)
+{
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
+}
+
 /* How many of eight bytes come before the first quote, backslash, control character or non-ASCII
  * byte; 8 when there is none. Tests for a zero byte and for a byte below n from Anderson's "Bit
  * Twiddling Hacks"; their false hits lie above a true one only, so that the lowest hit is right. */
-static size_t plain_bytes(const uint8_t *bytes)
+static inline size_t plain_bytes(const uint8_t *bytes)
 {
     const uint64_t ones = 0x0101010101010101u;
     const uint64_t highs = 0x8080808080808080u;
-    uint64_t word = 0;
-    for (int i = 7; i >= 0; i--) /* little-endian whatever the machine; compilers make it a load */
-        word = word << 8 | bytes[i];
+    uint64_t word = load(bytes);
     uint64_t quote = word ^ (ones * '"');
     uint64_t backslash = word ^ (ones * '\\');
     uint64_t hit = (quote - ones) & ~quote;
@@ -144,8 +144,10 @@ bool rki_skip_string(rki_scan *scan, rk_slice *inside, bool *escaped)
             if (!skip_escape(scan))
                 return false;
         } else if (c >= 0x80) {
-            if (!skip_utf8(scan))
-                return false;
+            do {
+                if (!skip_utf8(scan))
+                    return false;
+            } while (scan->at < scan->end && *scan->at >= 0x80);
         } else if (c < 0x20) {
             return rki_scan_fail(scan, "a control character inside a string");
         } else {

@@ -12,18 +12,29 @@ typedef struct rki_scan {
     const uint8_t *begin;
     const uint8_t *at;
     const uint8_t *end;
-    const char *fault;       /* NULL while all is well */
+    const char *fault; /* NULL while all is well */
     const uint8_t *fault_at;
     bool too_deep;
 } rki_scan;
 
 static inline rki_scan rki_scan_of(rk_slice value)
 {
-    return (rki_scan){.begin = value.ptr, .at = value.ptr, .end = value.ptr + value.len};
+    return (rki_scan){
+        .begin = value.ptr, .at = value.ptr, .end = value.len ? value.ptr + value.len : value.ptr};
 }
 
 bool rki_scan_fail(rki_scan *scan, const char *fault);
-void rki_skip_space(rki_scan *scan);
+
+static inline bool rki_is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static inline void rki_skip_space(rki_scan *scan)
+{
+    while (scan->at < scan->end && rki_is_space(*scan->at))
+        scan->at++;
+}
 
 /* A string with its quotes; *inside is what stands between them, *escaped whether it holds any
  * backslash. */

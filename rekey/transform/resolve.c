@@ -267,7 +267,7 @@ static bool search_new(search *s)
 
 static bool search_both(search *s)
 {
-    if (s->parent->entity->collides)
+    if (!s->parent->capsule_in_old) /* two capsules may share it: what has moved tells them apart */
         return search_new(s) && (is_satisfied(s) || search_old(s));
     return search_old(s) && (s->found != 0 || search_new(s));
 }
@@ -324,7 +324,7 @@ static bool find_parent(rki_call *call, size_t depth, int wanted, int *capsule)
     }
     if (!search_both(&s) || !conclude(&s, capsule))
         return false;
-    bool sole = wanted == RKI_ANY_CAPSULE || (s.found_old && !s.parent->entity->collides);
+    bool sole = wanted == RKI_ANY_CAPSULE || (s.found_old && s.parent->capsule_in_old);
     rki_cache_put(call->transformer->cache, key, *capsule, sole);
     return true;
 }
