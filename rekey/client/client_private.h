@@ -1,0 +1,204 @@
+/* client_private.h: what the sources of this folder share.
+ *
+ * A client has one edition, the registered spec as it was last read, and a few idle sessions. A
+ * call takes a session, which belongs to it alone until it is given back, and so needs no lock
+ * while it works. A session keeps its edition alive, whatever is registered meanwhile.
+ *
+ * Every transaction begins with rki_session_look: it reads the state, notices another spec by its
+ * digest, and gives the row of the phase table that the rest of the call obeys.
+ */
+#ifndef REKEY_CLIENT_CLIENT_PRIVATE_H
+#define REKEY_CLIENT_CLIENT_PRIVATE_H
+
+#include <pthread.h>
+#include <rekey/client.h>
+
+#include "rekey/state/state.h"
+#include "rekey/transform/transform.h"
+
+#define RKI_DETAIL_BYTES  128
+#define RKI_REFRESHES_MAX 8
+
+/* --- sessions (client.c) ---------------------------------------------------------------------- */
+
+typedef struct rki_edition {
+    rk_spec_source source;
+    rk_spec *spec;
+    rk_digest digest;
+    rk_tables tables;
+    size_t users; /* under the client's lock */
+} rki_edition;
+
+typedef struct rki_session {
+    struct rki_session *next; /* among the idle ones */
+    rk_client *client;
+    rki_edition *edition;
+    const rk_spec *spec; /* the edition's */
+    rk_tables tables;    /* its own: index tables come into being while a client runs */
+    rk_transformer *transformer;
+    rk_view *snapshot;         /* NULL before the first read; released between calls */
+    rk_view *view;             /* where this call reads: the snapshot or its transaction */
+    const rk_phase_rule *rule; /* of this call */
+    rk_arena arena;
+} rki_session;
+
+struct rk_client {
+    rk_store *store;
+    rk_table meta;
+    size_t key_bytes_max;
+    pthread_mutex_t lock;
+    rki_edition *edition;
+    rki_session *idle;
+    size_t idle_count;
+};
+
+rk_status rki_session_take(rk_client *client, rki_session **out, rk_error *err);
+
+/* NULL allowed. */
+void rki_session_give(rki_session *session);
+
+/* Opens a snapshot of the newest state and looks at it. After RK_OK, rki_session_end_read. */
+rk_status rki_session_begin_read(rki_session *session, rk_slice tenant, rk_error *err);
+void rki_session_end_read(rki_session *session);
+
+/* Reads the state through session->view: sets the rule, or says that the session's spec is *stale;
+ * then refresh outside of the transaction and begin again. */
+rk_status rki_session_look(rki_session *session, rk_slice tenant, bool *stale, rk_error *err);
+rk_status rki_session_refresh(rki_session *session, rk_error *err);
+
+/* Opens the index tables of the entity; `create` makes those that are missing, which otherwise stay
+ * RK_TABLE_NONE. Not inside a transaction. */
+rk_status rki_session_open_tables(rki_session *session, const char *entity, bool create,
+                                  rk_error *err);
+
+/* --- targets (target.c) ----------------------------------------------------------------------- */
+
+/* What a call is about, checked. Slices live in the session's arena, in the spec or in the call. */
+typedef struct rki_target {
+    int entity_index;
+    const rk_entity *entity;
+    rk_slice capsule;
+    rk_binding binding; /* tenant, capsule and, of a record, its ids */
+    rk_slice old_key;
+    rk_slice new_key; /* empty where it has no place in the store, or is `derived` */
+    bool derived;     /* the new key needs members of the value */
+} rki_target;
+
+/* Scope and entity only; the keys stay empty. */
+rk_status rki_target_of_scope(rki_session *session, const rk_scope *scope, const char *entity,
+                              rki_target *out, rk_error *err);
+rk_status rki_target_of_record(rki_session *session, const rk_scope *scope, const char *entity,
+                               const rk_id *ids, size_t id_count, rki_target *out, rk_error *err);
+
+/* Builds a key into the session's arena; empty when a variable has no value or it is too long. */
+rk_status rki_target_key(rki_session *session, const rk_pattern *pattern, const rk_binding *binding,
+                         rk_slice *out, rk_error *err);
+
+/* Binds `where` and checks it against the pattern of one side: no unknown name, no gap. */
+rk_status rki_target_bind_where(const rki_session *session, const rk_index *index, bool new_side,
+                                const rk_id *where, size_t where_count, rki_target *target,
+                                rk_error *err);
+
+/* Fills in `derived` and `new_key` from the binding. */
+rk_status rki_target_new_key(rki_session *session, rki_target *target, rk_error *err);
+
+/* RK_LIMIT, naming the id or scope value that takes most of the room. */
+rk_status rki_target_too_long(const rki_session *session, const rki_target *target,
+                              const rk_pattern *pattern, const char *what, size_t bytes,
+                              rk_error *err);
+
+/* --- finding (read.c) ------------------------------------------------------------------------- */
+
+typedef struct rki_found {
+    bool present;
+    rk_slice key;   /* in the arena */
+    rk_slice value; /* borrowed from the view */
+    rk_image image; /* as far as `reason` lets it be filled; image.capsule may be empty */
+    rk_reason reason;
+} rki_found;
+
+rk_status rki_find_old(rki_session *session, const rki_target *target, rki_found *out,
+                       rk_error *err);
+rk_status rki_find_new(rki_session *session, const rki_target *target, rki_found *out,
+                       rk_error *err);
+
+/* Fills image and reason of a record that was read elsewhere; key and value are set. */
+rk_status rki_judge_old(rki_session *session, rki_found *found, rk_error *err);
+rk_status rki_judge_new(rki_session *session, rki_found *found, rk_error *err);
+
+static inline bool rki_is_consistent(const rki_found *found)
+{
+    return found->present && found->reason == RK_REASON_NONE;
+}
+
+/* Whether the old record resolves to the target's capsule. */
+static inline bool rki_is_in_scope(const rki_found *old, const rki_target *target)
+{
+    return old->present && rk_slice_equal(old->image.capsule, target->capsule);
+}
+
+/* --- changing (entries.c) --------------------------------------------------------------------- */
+
+#define RKI_OPS_MAX 96
+
+/* Collects operations and applies them as units of at most RKI_OPS_MAX. A failure sticks. */
+typedef struct rki_changes {
+    rki_session *session;
+    rk_txn *txn;
+    rk_status status;
+    rk_error *err;
+    uint32_t count;
+    rk_op ops[RKI_OPS_MAX];
+} rki_changes;
+
+void rki_changes_init(rki_changes *changes, rki_session *session, rk_txn *txn, rk_error *err);
+void rki_change_put(rki_changes *changes, rk_slice key, rk_slice value);
+void rki_change_delete(rki_changes *changes, rk_slice key);
+void rki_change_put_entries(rki_changes *changes, bool new_side, const rk_image *image);
+
+/* Removes the index entries of a record that is replaced or goes, but for those that `keep` (NULL
+ * for none) has too. */
+void rki_change_delete_entries(rki_changes *changes, bool new_side, const rki_target *target,
+                               const rki_found *found, const rk_image *keep);
+rk_status rki_changes_apply(rki_changes *changes);
+
+/* Binds what the value's members give, where it can be read; for keys that no image has. */
+rk_status rki_bind_members(rki_session *session, const rk_entity *entity, rk_slice value,
+                           rk_binding *binding, rk_error *err);
+
+/* --- pages (page.c) --------------------------------------------------------------------------- */
+
+/* A place in one side's order; empty is before the first. `primary` only for an index. */
+typedef struct rki_place {
+    rk_slice key;
+    rk_slice primary;
+} rki_place;
+
+typedef struct rki_row {
+    rk_id *ids;
+    size_t id_count;
+    rk_slice value;
+} rki_row;
+
+#define RKI_PAGE_ROWS_MAX 256
+
+/* One page of a list or a query: what to read, from where on, and what came of it. Everything lives
+ * in the session's arena or its snapshot. */
+typedef struct rki_page {
+    const rki_target *target;
+    const rk_index *index; /* NULL for a list */
+    const rk_id *where;
+    size_t where_count;
+    bool aligned;       /* both sides have the same order */
+    rki_place place[2]; /* old, new: read behind it; out: read up to it */
+    rki_row *rows;
+    size_t row_count;
+    size_t row_room;
+    bool ended;
+} rki_page;
+
+/* Whether both sides sort their records alike, so that a place on one is a place on the other. */
+bool rki_page_aligned(const rk_spec *spec, const rk_entity *entity, const rk_index *index);
+rk_status rki_page_read(rki_session *session, rki_page *page, rk_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+/* Two capsules, one old key: shadows, and whose copy it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/client/bench.h"
+
+#define OLD_KEY    "TENANT#t1#CONTRACT#c1"
+#define PRODUS_KEY "TENANT#t1#CAPSULE#PRODUS#CONTRACT#c1"
+#define DEVUS_KEY  "TENANT#t1#CAPSULE#DEVUS#CONTRACT#c1"
+#define PRODUS_1   "{\"n\":1,\"capsule_id\":\"PRODUS\"}"
+#define DEVUS_2    "{\"n\":2,\"capsule_id\":\"DEVUS\"}"
+
+static void test_a_put_shadows(void **state)
+{
+    (void)state;
+    static const char *const entities[] = {"Contract", "Config"};
+    static const char *const keys[] = {PRODUS_KEY, "TENANT#t1#CAPSULE#PRODUS#CONFIG"};
+    static const char *const others[] = {DEVUS_KEY, "TENANT#t1#CAPSULE#DEVUS#CONFIG"};
+    for (int i = 0; i < 2; i++) {
+        const char *id = i == 0 ? "c1" : NULL;
+        bench b;
+        bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+        bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+        assert_int_equal(put(&b, "PRODUS", entities[i], id, PRODUS_1), RK_OK);
+        assert_int_equal(bench_shadows(&b), 0);
+        assert_int_equal(put(&b, "DEVUS", entities[i], id, DEVUS_2), RK_OK);
+        assert_true(bench_shadowed(&b, keys[i]));
+        assert_int_equal(put(&b, "PRODUS", entities[i], id, PRODUS_1), RK_OK);
+        assert_false(bench_shadowed(&b, keys[i]));
+        assert_true(bench_shadowed(&b, others[i]));
+        assert_int_equal(bench_shadows(&b), 1);
+        bench_phase(&b, RK_PHASE_FLIPPED, false);
+        assert_string_equal(get(&b, "PRODUS", entities[i], id), PRODUS_1);
+        assert_string_equal(get(&b, "DEVUS", entities[i], id), DEVUS_2);
+        /* The shadowed one goes alone; the other's old copy stays. */
+        assert_int_equal(drop(&b, "DEVUS", entities[i], id), RK_OK);
+        assert_int_equal(bench_shadows(&b), 0);
+        assert_string_equal(get(&b, "PRODUS", entities[i], id), PRODUS_1);
+        assert_value(&b, i == 0 ? OLD_KEY : "TENANT#t1#CONFIG", PRODUS_1);
+        bench_close(&b);
+    }
+}
+
+/* A copy that was not migrated yet is overwritten as ever, and nothing is left to shadow. */
+static void test_no_shadow_without_a_new_record(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_plant(&b, OLD_KEY, PRODUS_1);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    assert_value(&b, OLD_KEY, DEVUS_2);
+    bench_plant(&b, OLD_KEY, PRODUS_1);
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    assert_int_equal(bench_shadows(&b), 0);
+    bench_close(&b);
+}
+
+/* Dropping the old side spares another capsule's copy, in both strategies. */
+static void test_foreign_old_copy_stays(void **state)
+{
+    (void)state;
+    static const struct {
+        rk_strategy strategy;
+        rk_phase phase;
+    } cases[] = {{RK_STRATEGY_MOVE, RK_PHASE_DUAL_WRITE},
+                 {RK_STRATEGY_MOVE, RK_PHASE_FLIPPED},
+                 {RK_STRATEGY_DUAL_WRITE, RK_PHASE_CONTRACTED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench b;
+        bench_open(&b, cases[i].strategy);
+        bench_plant(&b, OLD_KEY, DEVUS_2);
+        bench_phase(&b, cases[i].phase, false);
+        assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+        assert_value(&b, OLD_KEY, DEVUS_2);
+        assert_value(&b, PRODUS_KEY, PRODUS_1);
+        assert_int_equal(drop(&b, "PRODUS", "Contract", "c1"), RK_OK);
+        assert_value(&b, OLD_KEY, DEVUS_2);
+        assert_value(&b, PRODUS_KEY, NULL);
+        bench_close(&b);
+    }
+}
+
+/* Legacy reads see it, but it is not this scope's to delete. */
+static void test_delete_in_phase_old(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_plant(&b, OLD_KEY, DEVUS_2);
+    assert_int_equal(drop(&b, "PRODUS", "Contract", "c1"), RK_NOT_FOUND);
+    assert_int_equal(drop(&b, "DEVUS", "Contract", "c1"), RK_OK);
+    /* One that resolves to no capsule goes. */
+    bench_plant(&b, "TENANT#t1#ITEM#i1", "{\"contract_id\":\"nope\"}");
+    bench_plant_entry(&b, "gsi2", "CAPSULE#PRODEU#CONTRACT#nope", "TENANT#t1#ITEM#i1");
+    assert_int_equal(drop(&b, "PRODUS", "Item", "i1"), RK_OK);
+    assert_value(&b, "TENANT#t1#ITEM#i1", NULL);
+    assert_int_equal(bench_entries(&b, "gsi2"), 0);
+    bench_close(&b);
+}
+
+/* Its parent is gone, so the old copy resolves to nothing; it must go all the same. */
+static void test_child_after_its_parent(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_phase(&b, RK_PHASE_FLIPPED, false);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    assert_int_equal(put(&b, "DEVUS", "Item", "i1", "{\"contract_id\":\"c1\"}"), RK_OK);
+    assert_int_equal(bench_entries(&b, "gsi2"), 2);
+    assert_int_equal(drop(&b, "DEVUS", "Contract", "c1"), RK_OK);
+    assert_int_equal(drop(&b, "DEVUS", "Item", "i1"), RK_OK);
+    assert_value(&b, "TENANT#t1#ITEM#i1", NULL);
+    assert_value(&b, "TENANT#t1#CAPSULE#DEVUS#ITEM#i1", NULL);
+    assert_int_equal(bench_entries(&b, "gsi2"), 0);
+    bench_close(&b);
+}
+
+/* Once no old copy is written, parents that shared an old key are told apart by their new ones. */
+static void test_parents_in_two_capsules(void **state)
+{
+    (void)state;
+    static const rk_phase phases[] = {RK_PHASE_CONTRACTED, RK_PHASE_DONE};
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+        bench_phase(&b, phases[i], false);
+        assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+        assert_int_equal(put(&b, "PRODUS", "Item", "i1", "{\"contract_id\":\"c1\"}"), RK_OK);
+        assert_int_equal(put(&b, "DEVUS", "Item", "i1", "{\"contract_id\":\"c1\"}"), RK_OK);
+        assert_int_equal(put(&b, "PRODEU", "Item", "i1", "{\"contract_id\":\"c1\"}"), RK_CONFLICT);
+        assert_non_null(strstr(b.err.message, "is not there in capsule PRODEU"));
+        assert_string_equal(get(&b, "DEVUS", "Item", "i1"),
+                            "{\"contract_id\":\"c1\",\"capsule_id\":\"DEVUS\"}");
+        assert_int_equal(bench_entries(&b, "gsi2"), 2);
+        bench_close(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_put_shadows),
+        cmocka_unit_test(test_no_shadow_without_a_new_record),
+        cmocka_unit_test(test_foreign_old_copy_stays),
+        cmocka_unit_test(test_delete_in_phase_old),
+        cmocka_unit_test(test_child_after_its_parent),
+        cmocka_unit_test(test_parents_in_two_capsules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
