@@ -1,6 +1,7 @@
 #include "rekey/engine/job.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "rekey/engine/walk.h"
@@ -136,17 +137,25 @@ static void build_backfill(op_list *list, const rk_image *image, rk_arena *arena
     }
 }
 
-static void build_drop_new(op_list *list, const rk_image *image)
+static void drop_new(op_list *list, const rk_image *image)
 {
     add_delete(list, image->new_key, image->new_value);
     add_entries(list, image, RK_ACTION_INDEX_DELETE, RKI_SIDE_NEW);
+}
+
+static void build_drop_new(op_list *list, const rk_image *image)
+{
+    if (image->old_value.len > 0)
+        add(list, RK_ACTION_CHECK, RK_IF_EQUALS, list->job->tables->records, image->old_key,
+            RK_SLICE_EMPTY, image->old_value);
+    drop_new(list, image);
 }
 
 static void build_return(op_list *list, const rk_image *image, rk_arena *arena)
 {
     add_put(list, image->old_key, image->old_value);
     add_entries(list, image, RK_ACTION_INDEX_PUT, RKI_SIDE_OLD);
-    build_drop_new(list, image);
+    drop_new(list, image);
     if (image->kept)
         add_kept(list, image, RK_ACTION_DELETE, arena);
 }
@@ -183,13 +192,37 @@ uint32_t rki_unit_build(const rki_job *job, const rk_image *image, rk_arena *are
 
 /* --- one record ------------------------------------------------------------------------------- */
 
-/* A new record that its own shape condemns is still ours to drop: it has no index entries that
- * could be derived. */
-static void drop_as_is(const rki_work *work, rk_image *image)
+/* A rollback drops copies and nothing else: what stands at a new key without being what the old
+ * record becomes was not put there by the migration, and is left alone. Fills image->old_value with
+ * the copy's origin; empty for a shadow. */
+static rk_status find_copy(const rki_job *job, rk_transformer *transformer, rk_view *view,
+                           rki_work *work, rk_arena *arena, rk_image *image, char *detail,
+                           rk_error *err)
 {
-    image->new_key = work->key;
-    image->new_value = work->value;
-    image->index_count = 0;
+    rk_slice value;
+    rk_image origin;
+    rk_reason reason = RK_REASON_NONE;
+    bool shadow = false;
+    image->old_value = RK_SLICE_EMPTY;
+    rk_status status = rk_view_get(view, job->tables->records, image->old_key, &value, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(arena, value, &value, err);
+    if (status == RK_OK)
+        status = rk_transform_old(transformer, view, image->old_key, value, arena, &origin, &reason,
+                                  detail, err);
+    if (status == RK_OK && reason == RK_REASON_NONE &&
+        rk_slice_equal(origin.new_key, image->new_key) &&
+        rk_slice_equal(origin.new_value, image->new_value)) {
+        image->old_value = value;
+        return RK_OK;
+    }
+    if (status == RK_OK || status == RK_NOT_FOUND)
+        status = rk_shadow_has(view, job->tables->meta, image->new_key, &shadow, err);
+    if (status == RK_OK && !shadow) {
+        work->reason = RK_REASON_CONFLICT;
+        snprintf(detail, DETAIL_BYTES, "it is no copy of an old record");
+    }
+    return status;
 }
 
 static rk_status transform(const rki_job *job, rk_transformer *transformer, rk_view *view,
@@ -206,10 +239,8 @@ static rk_status transform(const rki_job *job, rk_transformer *transformer, rk_v
     if (status == RK_OK)
         status = rk_transform_new(transformer, view, work->key, work->value, kept, arena, image,
                                   &work->reason, detail, err);
-    if (status == RK_OK && work->reason != RK_REASON_NONE && job->kind == RK_JOB_DROP_NEW) {
-        drop_as_is(work, image);
-        work->reason = RK_REASON_NONE;
-    }
+    if (status == RK_OK && work->reason == RK_REASON_NONE && job->kind == RK_JOB_DROP_NEW)
+        status = find_copy(job, transformer, view, work, arena, image, detail, err);
     return status;
 }
 
@@ -250,9 +281,12 @@ static rk_status build(const rki_job *job, rk_view *view, const rk_image *image,
         if (status != RK_OK)
             return status;
     }
-    if (drop)
+    rk_image what = *image;
+    if (drop) {
         as.kind = RK_JOB_DROP_NEW;
-    *op_count = rki_unit_build(&as, image, arena, ops);
+        what.old_value = RK_SLICE_EMPTY;
+    }
+    *op_count = rki_unit_build(&as, &what, arena, ops);
     return RK_OK;
 }
 

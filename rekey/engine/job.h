@@ -6,7 +6,8 @@
  *
  *   BACKFILL  old side, parents first    put new (if absent or the same), its index entries;
  *                                        strategy move: delete old and its index entries
- *   DROP_NEW  new side, children first   delete new and its index entries
+ *   DROP_NEW  new side, children first   delete new and its index entries, if it is a copy of an
+ *                                        old record (or was noted as a shadow)
  *   RETURN    new side, children first   put old, delete new
  *   CONTRACT  old side, children first   delete old, if new is there as expected
  */

@@ -26,13 +26,18 @@ static rk_status load_spec(rk_migration *migration, rk_table meta, rk_error *err
     return status;
 }
 
+static rk_status none_registered(rk_error *err)
+{
+    return rk_error_set(err, RK_NOT_FOUND, "no migration is registered in this store");
+}
+
 rk_status rk_migration_open(rk_store *store, const rk_clock *clock, const rk_actor *actor,
                             bool create, rk_migration **out, rk_error *err)
 {
     rk_table meta;
     rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, err);
     if (status != RK_OK)
-        return status;
+        return status == RK_NOT_FOUND ? none_registered(err) : status;
     rk_migration *migration = calloc(1, sizeof *migration);
     if (!migration)
         return rk_error_set(err, RK_NOMEM, "migration: out of memory");
@@ -40,7 +45,9 @@ rk_status rk_migration_open(rk_store *store, const rk_clock *clock, const rk_act
     migration->clock = clock;
     migration->actor = *actor;
     status = load_spec(migration, meta, err);
-    if (status == RK_OK)
+    if (status == RK_NOT_FOUND)
+        status = none_registered(err);
+    else if (status == RK_OK)
         status = rk_tables_open(store, migration->spec, create, false, &migration->tables, err);
     if (status != RK_OK) {
         rk_migration_close(migration);
@@ -101,25 +108,34 @@ static rk_status log_change(rk_txn *txn, rk_table meta, const pending_change *ch
 typedef rk_status (*change_fn)(rk_txn *txn, rk_table meta, pending_change *change, rk_error *err);
 
 /* Makes the table if need be, and applies the change in a transaction of its own. */
+static rk_status apply_once(rk_store *store, pending_change *change, change_fn apply, rk_error *err)
+{
+    rk_table meta;
+    rk_txn *txn = NULL;
+    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, true, &meta, err);
+    if (status == RK_OK)
+        status = rk_txn_begin(store, &txn, err);
+    if (status != RK_OK)
+        return status;
+    status = check_lease(rk_txn_view(txn), meta, change, err);
+    if (status == RK_OK)
+        status = apply(txn, meta, change, err);
+    if (status == RK_OK && change->changed)
+        return rk_txn_commit(txn, err);
+    rk_txn_abort(txn);
+    return status;
+}
+
+/* The same, with a larger map when it is full. */
 static rk_status apply_change(rk_store *store, pending_change *change, change_fn apply,
                               rk_error *err)
 {
-    rk_table meta;
-    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, true, &meta, err);
-    for (int tries = 0; status == RK_OK || status == RK_FULL; tries++) {
-        rk_txn *txn = NULL;
-        if (tries == GROW_TRIES_MAX || (tries > 0 && rk_store_grow(store, err) != RK_OK))
-            return RK_FULL;
-        status = rk_txn_begin(store, &txn, err);
-        if (status == RK_OK)
-            status = check_lease(rk_txn_view(txn), meta, change, err);
-        if (status == RK_OK)
-            status = apply(txn, meta, change, err);
-        if (status == RK_OK && change->changed)
-            return rk_txn_commit(txn, err);
-        rk_txn_abort(txn);
-        if (status == RK_OK)
-            return RK_OK;
+    rk_status status = RK_FULL;
+    for (int tries = 0; status == RK_FULL && tries < GROW_TRIES_MAX; tries++) {
+        status = tries > 0 ? rk_store_grow(store, err) : RK_OK;
+        if (status != RK_OK)
+            return status;
+        status = apply_once(store, change, apply, err);
     }
     return status;
 }
@@ -163,13 +179,6 @@ static void active_plan_of(const rk_plan *plan, rk_active_plan *out)
         out->quarantined += plan->counts.quarantine[i];
 }
 
-static bool is_active(rk_view *view, rk_table meta, const rk_plan *plan)
-{
-    rk_active_plan active;
-    return rk_active_plan_load(view, meta, &active, NULL) == RK_OK &&
-           memcmp(&active.digest, &plan->hash, sizeof plan->hash) == 0;
-}
-
 static rk_status do_activate(rk_txn *txn, rk_table meta, pending_change *change, rk_error *err)
 {
     const rk_plan *plan = change->plan;
@@ -179,7 +188,9 @@ static rk_status do_activate(rk_txn *txn, rk_table meta, pending_change *change,
     active_plan_of(plan, &active);
     rk_hex(rk_slice_of(plan->hash.bytes, sizeof plan->hash.bytes), hex);
     snprintf(detail, sizeof detail, "plan %s of %s is active", hex, plan->spec->migration);
-    rk_status status = rk_plan_check(plan, rk_txn_view(txn), meta, err);
+    bool running;
+    /* The records were looked at before: making `__rekey` has changed the unnamed table since. */
+    rk_status status = rk_plan_check_state(plan, rk_txn_view(txn), meta, &running, err);
     if (status == RK_OK)
         status = do_register(txn, meta, change, err);
     if (status == RK_OK)
@@ -201,10 +212,11 @@ static rk_status look_first(rk_store *store, const rk_plan *plan, bool *needed, 
     else if (status != RK_OK)
         return status;
     status = rk_snapshot_open(store, &view, err);
+    bool active = false;
     if (status == RK_OK)
-        status = rk_plan_check(plan, view, meta, err);
-    *needed = status == RK_OK && (meta == RK_TABLE_NONE || !is_active(view, meta, plan));
+        status = rk_plan_check(plan, view, meta, &active, err);
     rk_snapshot_close(view);
+    *needed = !active;
     return status;
 }
 

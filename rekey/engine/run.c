@@ -298,13 +298,10 @@ rk_status rk_run_create(rk_migration *migration, const rk_run_options *options, 
     run->migration = migration;
     run->options = *options;
     rk_status status = look_and_list(run, err);
-    if (status == RK_OK && run->task_count > 0)
-        status = with_room(run, take_once, do_take_lease, err);
     if (status != RK_OK) {
         free(run);
         return status;
     }
-    run->lease_taken = run->task_count > 0;
     *out = run;
     return RK_OK;
 }
@@ -319,6 +316,16 @@ static void end_task(rk_run *run)
     run->begun = false;
 }
 
+/* The search for losses only reads: a rollback that it refuses leaves no trace in the store. */
+static rk_status take_lease(rk_run *run, rk_error *err)
+{
+    if (run->lease_taken || run->task[run->current].kind == RKI_TASK_COLLISIONS)
+        return RK_OK;
+    rk_status status = with_room(run, take_once, do_take_lease, err);
+    run->lease_taken = status == RK_OK;
+    return status;
+}
+
 rk_status rk_run_step(rk_run *run, rk_run_state *state, rk_error *err)
 {
     bool done = false;
@@ -327,6 +334,9 @@ rk_status rk_run_step(rk_run *run, rk_run_state *state, rk_error *err)
         run->outcome = RK_RUN_FINISHED;
     } else {
         const rki_task_rule *rule = &task_rules[run->task[run->current].kind];
+        status = take_lease(run, err);
+        if (status != RK_OK)
+            return status;
         bool begins = !run->begun;
         run->begun = true;
         status = begins ? rule->begin(run, &done, err) : rule->step(run, &done, err);

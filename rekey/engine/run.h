@@ -96,9 +96,9 @@ typedef struct rk_run_progress {
 
 typedef struct rk_run rk_run;
 
-/* Takes the lease and lists the tasks. RK_BUSY names the lease's holder. RK_CONFLICT when the goal
- * cannot be reached from here (a flip before anything was backfilled, a rollback after contract),
- * saying what can. */
+/* Lists the tasks; the first that changes anything takes the lease. RK_BUSY names the lease's
+ * holder. RK_CONFLICT when the goal cannot be reached from here (a flip before anything was
+ * backfilled, a rollback after contract), saying what can. */
 rk_status rk_run_create(rk_migration *migration, const rk_run_options *options, rk_run **out,
                         rk_error *err);
 

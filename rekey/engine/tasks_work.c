@@ -181,7 +181,8 @@ static rk_status save_signal(rk_run *run, rk_txn *txn, rk_error *err)
 /* What a rollback cannot take back, and what differs when old copies are to go, stops the run. */
 static void judge_leftovers(rk_run *run)
 {
-    uint64_t left = run->runner.writer.point.quarantined;
+    /* In the way of a conflicting record stands one that never moved: that is as it was before. */
+    uint64_t left = run->runner.writer.stuck;
     uint64_t diverged = run->runner.throttle.refused;
     if (run->job.kind == RK_JOB_RETURN && left > 0)
         rki_run_stop(run, RK_RUN_GATE,

@@ -50,6 +50,7 @@ static rk_status set_aside(rki_writer *writer, rk_txn *txn, const rki_work *work
                             .key = work->key,
                             .detail = rk_slice_str(work->detail)};
     writer->point.quarantined++;
+    writer->stuck += work->reason != RK_REASON_CONFLICT;
     return rk_quarantine_put(txn, writer->job->tables->meta, &entry, err);
 }
 

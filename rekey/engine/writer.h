@@ -18,6 +18,7 @@ typedef struct rki_writer {
     rk_transformer *transformer; /* without a cache: reads inside the transaction */
     rk_arena arena;              /* for records decided anew */
     rk_checkpoint point;         /* of the last commit */
+    uint64_t stuck;              /* left alone for another reason than a record in the way */
 } rki_writer;
 
 /* What one batch did. */

@@ -41,26 +41,35 @@ static rk_status check_state(const rk_plan *plan, const rk_state *state, rk_erro
     return RK_OK;
 }
 
-rk_status rk_plan_check(const rk_plan *plan, rk_view *view, rk_table meta, rk_error *err)
+rk_status rk_plan_check_state(const rk_plan *plan, rk_view *view, rk_table meta, bool *active,
+                              rk_error *err)
 {
     rk_state state;
-    rk_active_plan active;
+    rk_active_plan running;
+    *active = false;
+    rk_status status = rk_state_load(view, meta, &state, err);
+    if (status == RK_NOT_FOUND)
+        return plan->registered ? stale(err, "no migration is registered any more") : RK_OK;
+    if (status != RK_OK)
+        return status;
+    status = rk_active_plan_load(view, meta, &running, err);
+    *active = status == RK_OK && same_digest(&running.digest, &plan->hash);
+    if (*active)
+        return RK_OK;
+    if (status == RK_OK || status == RK_NOT_FOUND)
+        status = check_used(plan, view, meta, err);
+    return status == RK_OK ? check_state(plan, &state, err) : status;
+}
+
+rk_status rk_plan_check(const rk_plan *plan, rk_view *view, rk_table meta, bool *active,
+                        rk_error *err)
+{
     rk_digest now;
     uint64_t commits = 0;
-    rk_status status = rk_state_load(view, meta, &state, err);
-    if (status == RK_OK) {
-        status = rk_active_plan_load(view, meta, &active, err);
-        if (status == RK_OK && same_digest(&active.digest, &plan->hash))
-            return RK_OK;
-        if (status == RK_OK || status == RK_NOT_FOUND)
-            status = check_used(plan, view, meta, err);
-        if (status == RK_OK)
-            status = check_state(plan, &state, err);
-    } else if (status == RK_NOT_FOUND) {
-        status = plan->registered ? stale(err, "no migration is registered any more") : RK_OK;
-    }
-    if (status == RK_OK)
-        status = rk_state_fingerprint(view, plan->spec, &now, err);
+    rk_status status = rk_plan_check_state(plan, view, meta, active, err);
+    if (status != RK_OK || *active)
+        return status;
+    status = rk_state_fingerprint(view, plan->spec, &now, err);
     if (status == RK_OK)
         status = rk_client_commits_load(view, meta, &commits, err);
     if (status == RK_OK && !same_digest(&now, &plan->fingerprint) &&

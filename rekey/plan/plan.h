@@ -92,9 +92,15 @@ rk_status rk_plan_summary_json(const rk_plan *plan, char **out, rk_error *err);
 
 /* --- may it run? ------------------------------------------------------------------------------ */
 
-/* RK_OK when it may run on this store now (also when it is the active plan, to resume or to do
- * nothing). RK_CONFLICT when it is stale or used, saying which and why. */
-rk_status rk_plan_check(const rk_plan *plan, rk_view *view, rk_table meta, rk_error *err);
+/* Of the migration's state only: RK_CONFLICT, saying which and why, when the plan was used already,
+ * or the epoch or the registered spec is another. *active when it is the plan being run, to resume
+ * or to do nothing. */
+rk_status rk_plan_check_state(const rk_plan *plan, rk_view *view, rk_table meta, bool *active,
+                              rk_error *err);
+
+/* The same, and that nobody but phase-aware clients changed a table since the scan. */
+rk_status rk_plan_check(const rk_plan *plan, rk_view *view, rk_table meta, bool *active,
+                        rk_error *err);
 
 /* RK_CONFLICT when the spec's file still exists at spec_path with another text than the plan's. */
 rk_status rk_plan_check_spec_file(const rk_plan *plan, rk_error *err);
