@@ -204,17 +204,15 @@ static rk_status do_activate(rk_txn *txn, rk_table meta, pending_change *change,
 /* Looks first and changes nothing when the plan may not run; *needed is false when it is active. */
 static rk_status look_first(rk_store *store, const rk_plan *plan, bool *needed, rk_error *err)
 {
-    rk_table meta = RK_TABLE_NONE;
+    rk_tables tables;
     rk_view *view = NULL;
-    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, err);
-    if (status == RK_NOT_FOUND)
-        meta = RK_TABLE_NONE;
-    else if (status != RK_OK)
-        return status;
-    status = rk_snapshot_open(store, &view, err);
     bool active = false;
+    /* The same tables as the scan had open: the fingerprint of an unnamed table depends on it. */
+    rk_status status = rk_tables_open(store, plan->spec, false, false, &tables, err);
     if (status == RK_OK)
-        status = rk_plan_check(plan, view, meta, &active, err);
+        status = rk_snapshot_open(store, &view, err);
+    if (status == RK_OK)
+        status = rk_plan_check(plan, view, tables.meta, &active, err);
     rk_snapshot_close(view);
     *needed = !active;
     return status;

@@ -204,7 +204,7 @@ class Isolation(Client):
 class Concurrent(Client):
     """An application that goes on writing while the migration is under way."""
 
-    RECORDS = 12000
+    RECORDS = 5000
     NAMES = [f"live-{number}" for number in range(6)]
 
     def setUp(self):
