@@ -180,32 +180,43 @@ static rk_status old_record(rk_verification *verify, int entity, rk_slice tenant
 
 /* --- one new record --------------------------------------------------------------------------- */
 
-/* Whether the record's origin is there: a copy at the old key that becomes exactly this key, or a
- * note that another capsule's record took its place. */
-static rk_status find_origin(rk_verification *verify, const rk_image *image, bool *found,
-                             bool *shadowed, rk_error *err)
+/* What stands at the old key of a new record. */
+typedef enum origin {
+    ORIGIN_NONE,   /* nothing that becomes this key */
+    ORIGIN_SAME,   /* exactly what the new record says */
+    ORIGIN_OTHER,  /* its old copy has another value: counted at the old record */
+    ORIGIN_SHADOW, /* another capsule's record took its place */
+} origin;
+
+static rk_status find_origin(rk_verification *verify, const rk_image *image, origin *out,
+                             rk_error *err)
 {
     char detail[DETAIL_BYTES];
-    rk_image origin;
+    rk_image old;
     rk_reason reason;
     rk_slice value;
-    *found = false;
-    *shadowed = false;
+    bool shadow = false;
+    *out = ORIGIN_NONE;
     rk_status status =
         rk_view_get(verify->view, verify->tables->records, image->old_key, &value, err);
     if (status == RK_OK) {
         status = rk_transform_old(verify->transformer, verify->view, image->old_key, value,
-                                  &verify->arena, &origin, &reason, detail, err);
+                                  &verify->arena, &old, &reason, detail, err);
         if (status != RK_OK)
             return status;
-        *found = reason == RK_REASON_NONE && rk_slice_equal(origin.new_key, image->new_key);
-        *shadowed = !*found && reason == RK_REASON_NONE;
+        if (reason == RK_REASON_NONE && !rk_slice_equal(old.new_key, image->new_key))
+            *out = ORIGIN_SHADOW;
+        else if (reason == RK_REASON_NONE)
+            *out = rk_slice_equal(old.new_value, image->new_value) ? ORIGIN_SAME : ORIGIN_OTHER;
+        if (*out != ORIGIN_NONE)
+            return RK_OK;
     } else if (status != RK_NOT_FOUND) {
         return status;
     }
-    if (*found || *shadowed)
-        return RK_OK;
-    return rk_shadow_has(verify->view, verify->tables->meta, image->new_key, shadowed, err);
+    status = rk_shadow_has(verify->view, verify->tables->meta, image->new_key, &shadow, err);
+    if (status == RK_OK && shadow)
+        *out = ORIGIN_SHADOW;
+    return status;
 }
 
 static rk_status count_entries(rk_verification *verify, const rk_image *image, rk_error *err)
@@ -246,48 +257,21 @@ static rk_status check_parent(rk_verification *verify, const rk_image *image, rk
     return RK_OK;
 }
 
-/* A difference of an old record against its new one was counted at the old record; here it only
- * must not count as matched. */
-static rk_status same_as_origin(rk_verification *verify, const rk_image *image, bool *same,
-                                rk_error *err)
-{
-    char detail[DETAIL_BYTES];
-    rk_image origin;
-    rk_reason reason;
-    rk_slice value;
-    rk_status status =
-        rk_view_get(verify->view, verify->tables->records, image->old_key, &value, err);
-    if (status == RK_OK)
-        status = rk_transform_old(verify->transformer, verify->view, image->old_key, value,
-                                  &verify->arena, &origin, &reason, detail, err);
-    if (status == RK_OK)
-        *same = reason == RK_REASON_NONE && rk_slice_equal(origin.new_value, image->new_value);
-    return status;
-}
-
 static rk_status judge_origin(rk_verification *verify, rk_slice tenant, const rk_image *image,
                               rk_error *err)
 {
     rk_verify_entity *counts = &verify->report.entity[image->entity];
-    bool found;
-    bool shadowed;
-    bool same = true;
-    if (old_side_of(verify, tenant) != OLD_MIRRORS) {
-        counts->matched++;
-        return RK_OK;
+    origin found = ORIGIN_SAME;
+    if (old_side_of(verify, tenant) == OLD_MIRRORS) {
+        rk_status status = find_origin(verify, image, &found, err);
+        if (status != RK_OK)
+            return status;
     }
-    rk_status status = find_origin(verify, image, &found, &shadowed, err);
-    if (status == RK_OK && found)
-        status = same_as_origin(verify, image, &same, err);
-    if (status != RK_OK)
-        return status;
-    if (shadowed)
-        counts->shadowed++;
-    else if (!found)
+    counts->matched += found == ORIGIN_SAME;
+    counts->shadowed += found == ORIGIN_SHADOW;
+    if (found == ORIGIN_NONE)
         differs(verify, image->entity, image->new_key, &counts->extra,
                 "the new record has no origin");
-    else if (same)
-        counts->matched++;
     return RK_OK;
 }
 

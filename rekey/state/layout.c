@@ -70,6 +70,14 @@ rk_status rki_record_close(const rk_reader *reader, const char *name, rk_error *
     return rk_error_set(err, RK_CORRUPT, "record '%s' of " RK_META_TABLE " is damaged", name);
 }
 
+bool rki_take_bool(rk_reader *reader)
+{
+    uint8_t byte = rk_take_u8(reader);
+    if (byte > 1)
+        reader->ok = false;
+    return byte == 1;
+}
+
 void rki_take_text(rk_reader *reader, char *out, size_t size)
 {
     rk_slice text = rk_take_bytes(reader);

@@ -32,6 +32,9 @@ rk_status rki_record_open(rk_view *view, rk_table meta, rk_slice key, rk_reader 
 /* RK_CORRUPT, naming the record, unless all of it was read. */
 rk_status rki_record_close(const rk_reader *reader, const char *name, rk_error *err);
 
+/* A byte that must be 0 or 1; any other spoils the reader. */
+bool rki_take_bool(rk_reader *reader);
+
 /* Copies a string into a field of `size` bytes with a NUL; a longer one spoils the reader. */
 void rki_take_text(rk_reader *reader, char *out, size_t size);
 void rki_take_fixed(rk_reader *reader, void *out, size_t size);

@@ -2,6 +2,8 @@
 
 #include "rekey/state/layout.h"
 
+#define NO_ENTITY UINT64_MAX /* -1 of rk_quarantined.entity */
+
 /* --- walking a prefix ------------------------------------------------------------------------- */
 
 /* The next record whose key begins with the prefix. */
@@ -93,7 +95,9 @@ rk_status rk_quarantine_next(rk_cursor *cursor, bool first, rk_quarantined *out,
     if (status != RK_OK)
         return status;
     found.reason = rk_take_u8(&reader);
-    found.entity = (int32_t)(int64_t)rk_take_u64(&reader);
+    uint64_t number = rk_take_u64(&reader);
+    reader.ok = reader.ok && (number < RK_ENTITIES_MAX || number == NO_ENTITY);
+    found.entity = number == NO_ENTITY ? -1 : (int32_t)number;
     found.key = rk_take_bytes(&reader);
     found.detail = rk_take_bytes(&reader);
     status = rki_record_close(&reader, "quarantine", err);
@@ -141,7 +145,9 @@ rk_status rk_shadow_next(rk_cursor *cursor, bool first, rk_shadow *out, rk_error
         status = open_entry(&entry, "shadow", &reader, err);
     if (status != RK_OK)
         return status;
-    found.entity = (uint32_t)rk_take_u64(&reader);
+    uint64_t number = rk_take_u64(&reader);
+    reader.ok = reader.ok && number < RK_ENTITIES_MAX;
+    found.entity = (uint32_t)number;
     found.new_key = rk_take_bytes(&reader);
     status = rki_record_close(&reader, "shadow", err);
     if (status == RK_OK)

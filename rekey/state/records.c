@@ -151,7 +151,7 @@ rk_status rk_checkpoint_load(rk_view *view, rk_table meta, rk_tier tier, rk_chec
     point.job = (rk_job)job;
     point.epoch = rk_take_u64(&reader);
     point.stage = rk_take_u32(&reader);
-    point.finished = rk_take_u8(&reader);
+    point.finished = rki_take_bool(&reader);
     point.rank = rk_take_u32(&reader);
     take_position(&reader, point.tenant, &point.tenant_len);
     take_position(&reader, point.key, &point.key_len);
@@ -204,7 +204,7 @@ rk_status rk_verdict_load(rk_view *view, rk_table meta, rk_tier tier, rk_verdict
     rk_status status = rki_record_open(view, meta, tier_key("verify", tier, key), &reader, err);
     if (status != RK_OK)
         return status;
-    verdict.clean = rk_take_u8(&reader);
+    verdict.clean = rki_take_bool(&reader);
     verdict.epoch = rk_take_u64(&reader);
     rki_take_fixed(&reader, verdict.plan.bytes, sizeof verdict.plan.bytes);
     rki_take_fixed(&reader, verdict.fingerprint.bytes, sizeof verdict.fingerprint.bytes);

@@ -22,12 +22,12 @@ rk_status rk_state_load(rk_view *view, rk_table meta, rk_state *out, rk_error *e
     state.epoch = rk_take_u64(&reader);
     rki_take_text(&reader, state.migration, sizeof state.migration);
     rki_take_fixed(&reader, state.spec_digest.bytes, sizeof state.spec_digest.bytes);
-    state.has_canary = rk_take_u8(&reader);
+    state.has_canary = rki_take_bool(&reader);
     for (int i = 0; i < RK_TIER_COUNT; i++) {
         uint8_t phase = rk_take_u8(&reader);
         reader.ok = reader.ok && phase < RK_PHASE_COUNT;
         state.tier[i].phase = (rk_phase)phase;
-        state.tier[i].undoing = rk_take_u8(&reader);
+        state.tier[i].undoing = rki_take_bool(&reader);
         state.tier[i].epoch = rk_take_u64(&reader);
     }
     rki_take_text(&reader, state.stopped_by, sizeof state.stopped_by);
