@@ -75,7 +75,8 @@ static rk_status write_batch(rki_runner *runner, rk_error *err)
     if (status != RK_OK)
         return status;
     runner->chunk_from += count;
-    rki_throttle_batch(&runner->throttle, batch.records, batch.refused, batch.held_ns);
+    rki_throttle_batch(&runner->throttle, batch.records, batch.refused, batch.work_ns,
+                       batch.held_ns);
     judge(runner);
     yield_lock(runner, batch.held_ns);
     return RK_OK;

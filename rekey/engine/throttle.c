@@ -18,19 +18,28 @@ static uint32_t clamp_units(uint64_t units)
     return units > RKI_BATCH_UNITS_MAX ? RKI_BATCH_UNITS_MAX : (uint32_t)units;
 }
 
-void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t held_ns)
+static uint64_t smooth(const rki_throttle *throttle, uint64_t before, uint64_t now)
+{
+    return throttle->batches == 1 ? now : (before * 7 + now) / 8;
+}
+
+void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t work_ns,
+                        uint64_t held_ns)
 {
     throttle->batches++;
     throttle->processed += units;
     throttle->refused += refused;
-    throttle->latency_ns =
-        throttle->batches == 1 ? held_ns : (throttle->latency_ns * 7 + held_ns) / 8;
-    /* A batch cut short by the end of a chunk says nothing about a full one, unless it was slow. */
+    throttle->latency_ns = smooth(throttle, throttle->latency_ns, held_ns);
+    throttle->commit_ns = smooth(throttle, throttle->commit_ns, held_ns - work_ns);
     uint64_t target_ns = throttle->limits->lock_hold_ms * NS_PER_MS * 3 / 4;
+    uint64_t budget_ns = target_ns / 2;
+    if (throttle->commit_ns < target_ns - budget_ns)
+        budget_ns = target_ns - throttle->commit_ns;
+    /* A batch cut short by the end of a chunk says nothing about a full one, unless it was slow. */
     bool full = (uint64_t)units * 2 >= throttle->batch_units;
-    if (!full && held_ns <= target_ns)
+    if (units == 0 || (!full && work_ns <= budget_ns))
         return;
-    uint64_t ideal = held_ns ? (uint64_t)units * target_ns / held_ns : RKI_BATCH_UNITS_MAX;
+    uint64_t ideal = work_ns ? (uint64_t)units * budget_ns / work_ns : RKI_BATCH_UNITS_MAX;
     uint64_t doubled = (uint64_t)throttle->batch_units * 2;
     if (ideal > doubled)
         ideal = doubled;

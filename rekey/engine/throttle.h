@@ -16,7 +16,8 @@
 typedef struct rki_throttle {
     const rk_limits *limits;
     uint32_t batch_units;
-    uint64_t latency_ns; /* smoothed over about eight batches */
+    uint64_t latency_ns; /* how long the lock was held, smoothed over about eight batches */
+    uint64_t commit_ns;  /* the commit's share of it, smoothed likewise */
     uint64_t batches;
     uint64_t processed;
     uint64_t refused; /* left alone at the moment of writing, beyond what the scan said */
@@ -24,8 +25,10 @@ typedef struct rki_throttle {
 
 void rki_throttle_init(rki_throttle *throttle, const rk_limits *limits);
 
-/* A batch of `units` held the lock for `held_ns`; `refused` of its records were left alone. */
-void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t held_ns);
+/* A batch of `units` held the lock for `held_ns`, the first `work_ns` of it before the commit;
+ * `refused` of its records were left alone. */
+void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t work_ns,
+                        uint64_t held_ns);
 
 /* What the monitors say now. */
 typedef struct rki_readings {

@@ -186,6 +186,7 @@ static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, s
         advance(writer, chunk, from, count, closing);
         status = rk_checkpoint_save(txn, job->tables->meta, job->tier, &writer->point, err);
     }
+    batch->work_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;
     if (status == RK_OK)
         status = rk_txn_commit(txn, err);
     else

@@ -26,7 +26,8 @@ typedef struct rki_batch {
     uint32_t records;
     uint32_t applied;
     uint32_t refused; /* left alone at the moment of writing, beyond what the scan had said */
-    uint64_t held_ns; /* how long the write lock was held */
+    uint64_t work_ns; /* from taking the write lock to the commit */
+    uint64_t held_ns; /* to the commit's end */
 } rki_batch;
 
 rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,

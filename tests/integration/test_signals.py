@@ -124,8 +124,8 @@ class FullDisk(Case):
         words = ("run", plan, "--store", self.store)
         size = self.file_size()
         # A little more room each time: it stops at many places.
-        for step in range(0, 24):
-            result = self.rekey(*words, code=None, **self.limited(size + step * 8 * 4096))
+        for step in range(0, 14):
+            result = self.rekey(*words, code=None, **self.limited(size + step * 12 * 4096))
             if result.code == DONE:
                 break
             self.assertEqual(STOPPED, result.code, str(result))
