@@ -208,6 +208,15 @@ static rk_status check_entry(rk_view *view, rk_table meta, uint64_t number, rk_d
     return RK_OK;
 }
 
+/* The decimal number at the end of an entry's key, without leading zeros. */
+static rk_slice number_in(rk_slice key)
+{
+    size_t at = ENTRY_PREFIX.len;
+    while (at + 1 < key.len && key.ptr[at] == '0')
+        at++;
+    return rk_slice_of(key.ptr + at, key.len - at);
+}
+
 /* Any: behind a gap too, which is what cutting the log in its middle leaves. */
 static rk_status check_nothing_after(rk_view *view, rk_table meta, uint64_t newest, rk_error *err)
 {
@@ -219,10 +228,12 @@ static rk_status check_nothing_after(rk_view *view, rk_table meta, uint64_t newe
     rk_status status = rk_cursor_open(view, meta, &cursor, err);
     if (status == RK_OK)
         status = rk_cursor_seek(cursor, entry_key(newest + 1, key), &entry, err);
-    if (status == RK_OK && rk_slice_starts_with(entry.key, ENTRY_PREFIX))
+    if (status == RK_OK && rk_slice_starts_with(entry.key, ENTRY_PREFIX)) {
+        rk_slice digits = number_in(entry.key);
         status = rk_error_set(err, RK_CORRUPT,
-                              "an audit entry stands after the head, which names entry %" PRIu64,
-                              newest);
+                              "audit entry %.*s stands after the head, which names entry %" PRIu64,
+                              (int)digits.len, (const char *)digits.ptr, newest);
+    }
     rk_cursor_close(cursor);
     return status == RK_NOT_FOUND ? RK_OK : status;
 }

@@ -53,6 +53,11 @@ static rk_status read_entries(const rk_migration *migration, json_t *entries, rk
     if (status == RK_OK)
         status = rk_quarantine_next(cursor, true, &entry, err);
     while (status == RK_OK) {
+        if (entry.reason >= RK_REASON_COUNT) {
+            status = rk_error_set(err, RK_CORRUPT, "an entry has reason %" PRIu32 ", unknown here",
+                                  entry.reason);
+            break;
+        }
         json_array_append_new(entries, entry_json(migration->spec, &entry));
         status = rk_quarantine_next(cursor, false, &entry, err);
     }

@@ -62,7 +62,9 @@ void rk_cli_client_close(rk_store *store, rk_client *client);
 int rk_cli_record_fail(rk_cli *cli, const char *command, const rk_cli_record *record,
                        rk_status status, rk_error *err);
 
-/* Prints all rows: JSON, one object a line, or id and value between tabs. Closes the iterator. */
+/* Prints all rows: JSON, one object a line, or id and value between tabs. Closes the iterator.
+ * An id that is not UTF-8 is a JSON string in which each byte that does not belong is the four
+ * characters \xNN; a backslash of the id itself stays, so this is to be read, not to be parsed. */
 int rk_cli_rows_print(rk_cli *cli, const char *command, const rk_cli_record *record,
                       rk_client *client, rk_iterator *rows, bool json);
 
