@@ -33,6 +33,40 @@ static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoi
     return rki_run_log(run, txn, "phase", detail, err);
 }
 
+/* --- notes ------------------------------------------------------------------------------------ */
+
+static rk_status sweep_notes(rk_run *run, const char *prefix, rk_error *err)
+{
+    bool more = true;
+    rk_status status = RK_OK;
+    while (status == RK_OK && more) {
+        rk_txn *txn = NULL;
+        status = rk_txn_begin(run->migration->store, &txn, err);
+        if (status == RK_OK)
+            status =
+                rk_state_sweep(txn, run->migration->tables.meta, prefix, SWEEP_COUNT, &more, err);
+        if (status == RK_OK)
+            status = rk_txn_commit(txn, err);
+        else
+            rk_txn_abort(txn);
+    }
+    return status;
+}
+
+/* Once every tier is where `phase` says, what was noted on the way there means nothing any more,
+ * and would mislead a later migration. */
+static rk_status sweep_when_all(rk_run *run, rk_phase phase, rk_error *err)
+{
+    for (int tier = 0; tier < RK_TIER_COUNT; tier++)
+        if ((tier == RK_TIER_PRODUCTION || run->state.has_canary) &&
+            (run->state.tier[tier].phase != phase || run->state.tier[tier].undoing))
+            return RK_OK;
+    rk_status status = sweep_notes(run, RK_PREFIX_SHADOW, err);
+    if (status == RK_OK)
+        status = sweep_notes(run, RK_PREFIX_KEPT, err);
+    return status;
+}
+
 /* --- begin, contract, finish ------------------------------------------------------------------ */
 
 static rk_status do_begin(rk_run *run, rk_txn *txn, rk_error *err)
@@ -65,7 +99,8 @@ static rk_status do_finish(rk_run *run, rk_txn *txn, rk_error *err)
 rk_status rki_begin_finish(rk_run *run, bool *done, rk_error *err)
 {
     *done = true;
-    return rki_run_change(run, do_finish, err);
+    rk_status status = rki_run_change(run, do_finish, err);
+    return status == RK_OK ? sweep_when_all(run, RK_PHASE_DONE, err) : status;
 }
 
 /* --- verdicts --------------------------------------------------------------------------------- */
@@ -244,34 +279,9 @@ static rk_status do_undone(rk_run *run, rk_txn *txn, rk_error *err)
     return status;
 }
 
-static rk_status sweep_notes(rk_run *run, const char *prefix, rk_error *err)
-{
-    bool more = true;
-    rk_status status = RK_OK;
-    while (status == RK_OK && more) {
-        rk_txn *txn = NULL;
-        status = rk_txn_begin(run->migration->store, &txn, err);
-        if (status == RK_OK)
-            status =
-                rk_state_sweep(txn, run->migration->tables.meta, prefix, SWEEP_COUNT, &more, err);
-        if (status == RK_OK)
-            status = rk_txn_commit(txn, err);
-        else
-            rk_txn_abort(txn);
-    }
-    return status;
-}
-
 rk_status rki_begin_undone(rk_run *run, bool *done, rk_error *err)
 {
     *done = true;
     rk_status status = rki_run_change(run, do_undone, err);
-    for (int tier = 0; tier < RK_TIER_COUNT; tier++)
-        if (run->state.tier[tier].phase != RK_PHASE_OLD)
-            return status;
-    if (status == RK_OK)
-        status = sweep_notes(run, RK_PREFIX_SHADOW, err);
-    if (status == RK_OK)
-        status = sweep_notes(run, RK_PREFIX_KEPT, err);
-    return status;
+    return status == RK_OK ? sweep_when_all(run, RK_PHASE_OLD, err) : status;
 }

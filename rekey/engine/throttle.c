@@ -44,7 +44,7 @@ void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused
     if (ideal > doubled)
         ideal = doubled;
     /* Shrink at once, grow half of the way: waiting writers matter more than a few percent. */
-    uint64_t next = ideal < throttle->batch_units ? ideal : (ideal + throttle->batch_units) / 2;
+    uint64_t next = ideal < throttle->batch_units ? ideal : (ideal + throttle->batch_units + 1) / 2;
     throttle->batch_units = clamp_units(next);
 }
 
