@@ -113,7 +113,7 @@ def data_digest(folder):
         return hashlib.sha256(file.read()).hexdigest()
 
 
-# --- writing a store without us ----------------------------------------------------------------------
+# --- writing a store without us -----------------------------------------------------------------
 
 
 class ForeignEnv:
@@ -153,7 +153,7 @@ def _table_name(name):
     return name.encode() if name else None
 
 
-# --- the test case -----------------------------------------------------------------------------------
+# --- the test case ------------------------------------------------------------------------------
 
 
 class Case(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""An environment that another program wrote, with its own data beside ours, and reads afterwards."""
+"""An environment that another program wrote, its own data beside ours, and reads afterwards."""
 import json
 import subprocess
 import unittest

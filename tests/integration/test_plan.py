@@ -364,7 +364,8 @@ class Approvals(Case):
         keys = [self.key(f"{name}.key") for name in ("alice", "bob", "mallory")]
         listed = ", ".join(public for _, public in keys[:2])
         with open(self.spec_path, encoding="utf-8") as file:
-            text = file.read().replace("\napprovals: 2\n", f"\napprovals: 2\napprovers: [{listed}]\n")
+            text = file.read()
+        text = text.replace("\napprovals: 2\n", f"\napprovals: 2\napprovers: [{listed}]\n")
         self.spec_path = self.write_spec(DUAL_WRITE, text)
         self.plan_path = self.plan(self.spec_path)
         self.assert_refused(self.approve(keys[2][0], code=NOT_APPROVED), "approvers")

@@ -10,9 +10,10 @@ SCOPE = ("--tenant", "synthetic-1", "--capsule", "PRODUS")
 class ReadOnly(Case):
     def read_only(self, spec):
         record = (*SCOPE, "--entity", "Contract")
+        draft = f"2026010100{len(os.listdir(self.folder)):02}_d.yaml"  # never there yet
         return [
             ("inspect",), ("inspect", "--json"),
-            ("inspect", "--draft", self.path(f"2026010100{len(os.listdir(self.folder)):02}_d.yaml")),
+            ("inspect", "--draft", self.path(draft)),
             ("plan", spec), ("plan", spec, "--json", "-o", self.path("again.json")),
             ("verify",), ("verify", "--isolation", "--json"),
             ("status",), ("status", "--json"), ("quarantine",), ("quarantine", "--json"),

@@ -122,7 +122,9 @@ entities:
     capsule: {{lookup: "capsules.csv"}}
     indexes:
       by_kind: {{old: "KIND#{{kind}}", new: "ORG#{{org}}#ENV#{{env}}#KIND#{{kind}}"}}
-      by_owner: {{old: "ORG#{{org}}#OWNER#{{owner}}", new: "ORG#{{org}}#ENV#{{env}}#OWNER#{{owner}}"}}
+      by_owner:
+        old: "ORG#{{org}}#OWNER#{{owner}}"
+        new: "ORG#{{org}}#ENV#{{env}}#OWNER#{{owner}}"
 """
 
 

@@ -32,14 +32,18 @@ entities:
     new: "T#{{tenant_id}}#C#{{capsule_id}}#ORDER#{{order_id}}"
     capsule: {{field: capsule_id, default: P}}
     indexes:
-      by_user: {{old: "C#{{capsule_id}}#U#{{user}}", new: "T#{{tenant_id}}#C#{{capsule_id}}#U#{{user}}"}}
+      by_user:
+        old: "C#{{capsule_id}}#U#{{user}}"
+        new: "T#{{tenant_id}}#C#{{capsule_id}}#U#{{user}}"
   Line:
     parent: {{entity: Order, id: {{order_id: order}}}}
     old: "T#{{tenant_id}}#LINE#{{line_id}}"
     new: "T#{{tenant_id}}#C#{{capsule_id}}#LINE#{{line_id}}"
     capsule: {{parent: true}}
     indexes:
-      by_user: {{old: "C#{{capsule_id}}#P#{{product}}", new: "T#{{tenant_id}}#C#{{capsule_id}}#P#{{product}}"}}
+      by_user:
+        old: "C#{{capsule_id}}#P#{{product}}"
+        new: "T#{{tenant_id}}#C#{{capsule_id}}#P#{{product}}"
 """
 
 # Old key, old value, new key, new value: in one place, by hand.
@@ -227,7 +231,8 @@ class PlantedDefects(WithSpec):
             'set T#t1#C#P#ORDER#twice {"a":1,"capsule_id":"P"}'),
         "a foreign key that was changed": (
             "dual-write", "backfilled", "foreign", "change SOMETHING#else"),
-        "a foreign key that is gone": ("dual-write", "backfilled", "foreign", "drop SOMETHING#else"),
+        "a foreign key that is gone": (
+            "dual-write", "backfilled", "foreign", "drop SOMETHING#else"),
         "a foreign key from nowhere": ("dual-write", "backfilled", "foreign", "set NOBODY#s x"),
         "a copy too many": ("move", "backfilled", 4, "nothing"),
         "an old record that outlived the end": ("dual-write", "done", 4, "nothing"),

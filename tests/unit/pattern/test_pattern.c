@@ -64,7 +64,7 @@ static void names_are_interned_once_up_to_the_limit(void **state)
 {
     (void)state;
     rk_names names = {0};
-    char text[16];
+    char text[24];
     uint16_t number;
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < RK_NAMES_MAX; i++) {

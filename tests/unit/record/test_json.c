@@ -302,7 +302,7 @@ static void many_members_are_found_at_once(void **state)
 {
     (void)state;
     enum { COUNT = 64 };
-    char name[COUNT][8];
+    char name[COUNT][16];
     char value[16 * COUNT] = "{";
     rk_slice names[COUNT];
     rk_json_field fields[COUNT];
