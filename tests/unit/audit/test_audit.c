@@ -244,6 +244,21 @@ static void turn_back_the_head(rk_txn *txn, rk_table meta)
     put(txn, meta, rk_slice_str(HEAD_KEY), &head);
 }
 
+/* Another entry 3, with a digest of its own that is right. */
+static void forge_one(rk_txn *txn, rk_table meta)
+{
+    const raw head = get(txn, meta, rk_slice_str(HEAD_KEY));
+    raw earlier = head;
+    rk_audit_entry entry;
+    must(rk_audit_read(rk_txn_view(txn), meta, 2, &entry, NULL), NULL);
+    earlier.bytes[1] = 2; /* behind the version */
+    memcpy(earlier.bytes + earlier.len - RK_DIGEST_BYTES, entry.digest.bytes, RK_DIGEST_BYTES);
+    put(txn, meta, rk_slice_str(HEAD_KEY), &earlier);
+    entry = entry_of(33);
+    must(rk_audit_append(txn, meta, &entry, NULL), NULL);
+    put(txn, meta, rk_slice_str(HEAD_KEY), &head);
+}
+
 /* The same with a gap, as if the log had been cut in its middle. */
 static void turn_back_over_a_gap(rk_txn *txn, rk_table meta)
 {
@@ -273,6 +288,7 @@ static const struct {
     {"all dropped", drop_all_entries, "entry 1 is missing"},
     {"head dropped", drop_the_head, "stands after the head, which names entry 0"},
     {"reordered", swap_two, "entry 2 says it is number 3"},
+    {"forged", forge_one, "entry 4 does not follow entry 3"},
     {"repeated", repeat_one, "entry 3 says it is number 2"},
     {"head turned back", turn_back_the_head, "stands after the head, which names entry 4"},
     {"head turned back, a gap behind", turn_back_over_a_gap,
