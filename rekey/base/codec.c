@@ -77,6 +77,11 @@ rk_slice rk_take_bytes(rk_reader *reader)
     return take(reader, rk_take_u32(reader));
 }
 
+rk_slice rk_take_exactly(rk_reader *reader, size_t len)
+{
+    return take(reader, len);
+}
+
 bool rk_reader_done(const rk_reader *reader)
 {
     return reader->ok && reader->rest.len == 0;

@@ -31,6 +31,7 @@ uint64_t rk_take_u64(rk_reader *reader);
 
 /* Borrows from the bytes being read. */
 rk_slice rk_take_bytes(rk_reader *reader);
+rk_slice rk_take_exactly(rk_reader *reader, size_t len); /* bytes without a length before them */
 
 /* True when nothing was short and nothing is left over. */
 bool rk_reader_done(const rk_reader *reader);

@@ -39,7 +39,7 @@ int rk_cmd_list(rk_cli *cli, int argc, char **argv)
     if (code != RK_EXIT_DONE)
         return code;
     rk_scope scope = rk_cli_scope(&options.record);
-    rk_status status = rk_client_list(client, &scope, options.record.entity, &rows, &err);
+    rk_status status = rk_client_list(client, &scope, options.record.entity, NULL, &rows, &err);
     code = status == RK_OK
                ? rk_cli_rows_print(cli, "list", &options.record, client, rows, options.json)
                : rk_cli_record_fail(cli, "list", &options.record, status, &err);

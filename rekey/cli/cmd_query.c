@@ -45,7 +45,7 @@ int rk_cmd_query(rk_cli *cli, int argc, char **argv)
         return code;
     rk_scope scope = rk_cli_scope(&options.record);
     rk_status status = rk_client_query(client, &scope, options.record.entity, options.index,
-                                       where.item, where.count, &rows, &err);
+                                       where.item, where.count, NULL, &rows, &err);
     code = status == RK_OK
                ? rk_cli_rows_print(cli, "query", &options.record, client, rows, options.json)
                : rk_cli_record_fail(cli, "query", &options.record, status, &err);

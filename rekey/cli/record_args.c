@@ -5,7 +5,7 @@
 
 #include "rekey/base/buf.h"
 #include "rekey/cli/text.h"
-#include "rekey/client/info.h"
+#include "rekey/client/attach.h"
 #include "rekey/record/json.h"
 
 #define LINE_BYTES_MAX ((size_t)512 * 1024 * 1024)
@@ -39,7 +39,7 @@ int rk_cli_client_open(rk_cli *cli, const rk_cli_record *record, rk_lmdb_mode mo
     int code = rk_cli_store_open(cli, record->store, mode, store);
     if (code != RK_EXIT_DONE)
         return code;
-    rk_status status = rk_client_open(*store, client, &err);
+    rk_status status = rk_client_attach(*store, NULL, client, &err);
     if (status == RK_OK)
         return RK_EXIT_DONE;
     rk_store_close(*store);

@@ -3,23 +3,17 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCHEME "lmdb:"
+#include "store/location.h"
 
-static int refuse_name(rk_cli *cli, const char *name)
+static int refuse_name(rk_cli *cli, const char *name, const rk_error *err)
 {
-    static const char known[] =
-        "a store is given as lmdb:DIR, DIR being an LMDB environment folder";
     char hint[512];
-    size_t scheme = strcspn(name, ":/");
-    if (strcmp(name, SCHEME) == 0)
-        return rk_cli_fail_format(cli, RK_EXIT_USAGE, known,
-                                  "open store lmdb: the folder is missing");
-    if (name[scheme] == ':')
-        return rk_cli_fail_format(cli, RK_EXIT_USAGE, known,
-                                  "open store %s: this build knows no \"%.*s\" stores", name,
-                                  (int)scheme, name);
-    snprintf(hint, sizeof hint, "did you mean lmdb:%s?", name);
-    return rk_cli_fail_format(cli, RK_EXIT_USAGE, hint, "open store %s: its kind is missing", name);
+    if (name[strcspn(name, ":/")] != ':') {
+        snprintf(hint, sizeof hint, "did you mean lmdb:%s?", name);
+        return rk_cli_fail(cli, RK_EXIT_USAGE, err, hint);
+    }
+    return rk_cli_fail(cli, RK_EXIT_USAGE, err,
+                       "a store is given as lmdb:DIR, DIR being an LMDB environment folder");
 }
 
 static const char *hint_of(rk_status status, const rk_error *err)
@@ -35,12 +29,12 @@ static const char *hint_of(rk_status status, const rk_error *err)
 
 int rk_cli_store_open(rk_cli *cli, const char *name, rk_lmdb_mode mode, rk_store **out)
 {
-    size_t scheme = sizeof SCHEME - 1;
-    if (strncmp(name, SCHEME, scheme) != 0 || name[scheme] == '\0')
-        return refuse_name(cli, name);
+    const char *folder = NULL;
     rk_error err = {0};
     rk_lmdb_options options = {.mode = mode};
-    rk_status status = rk_lmdb_open(name + scheme, &options, out, &err);
+    if (rk_location_parse(name, &folder, &err) != RK_OK)
+        return refuse_name(cli, name, &err);
+    rk_status status = rk_lmdb_open(folder, &options, out, &err);
     if (status == RK_OK)
         return RK_EXIT_DONE;
     rk_error_context(&err, status, "open store");

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
-#include "rekey/client/info.h"
+#include "rekey/client/attach.h"
+#include "store/lmdb.h"
+#include "store/location.h"
 
 #define ARENA_BYTES_MAX  ((size_t)512 * 1024 * 1024)
 #define ARENA_BYTES_KEEP ((size_t)1024 * 1024)
@@ -101,7 +103,8 @@ void rk_value_fini(rk_value *value)
     *value = (rk_value){0};
 }
 
-rk_status rk_client_open(rk_store *store, rk_client **out, rk_error *err)
+rk_status rk_client_attach(rk_store *store, const rk_client_options *options, rk_client **out,
+                           rk_error *err)
 {
     rk_table meta;
     rki_edition *edition = NULL;
@@ -115,6 +118,7 @@ rk_status rk_client_open(rk_store *store, rk_client **out, rk_error *err)
         return rk_error_set(err, RK_NOMEM, "client: out of memory");
     client->store = store;
     client->meta = meta;
+    client->options = options ? *options : (rk_client_options){0};
     client->key_bytes_max = rk_store_capabilities(store)->key_bytes_max;
     status = read_edition(client, &edition, err);
     if (status == RK_OK && pthread_mutex_init(&client->lock, NULL) != 0) {
@@ -127,6 +131,38 @@ rk_status rk_client_open(rk_store *store, rk_client **out, rk_error *err)
     }
     client->edition = edition;
     *out = client;
+    return RK_OK;
+}
+
+static rk_status open_store(const char *location, const rk_client_options *options, rk_store **out,
+                            rk_error *err)
+{
+    const char *folder = NULL;
+    rk_lmdb_options how = {.mode = options->read_only ? RK_LMDB_READ : RK_LMDB_WRITE,
+                           .map_bytes_max = options->map_bytes_max};
+    rk_status status = rk_crypto_init(err);
+    if (status == RK_OK)
+        status = rk_location_parse(location, &folder, err);
+    if (status != RK_OK)
+        return status;
+    status = rk_lmdb_open(folder, &how, out, err);
+    return status == RK_OK ? status : rk_error_context(err, status, "open store");
+}
+
+rk_status rk_client_open(const char *location, const rk_client_options *options, rk_client **out,
+                         rk_error *err)
+{
+    static const rk_client_options usual = {0};
+    rk_store *store = NULL;
+    rk_status status = open_store(location, options ? options : &usual, &store, err);
+    if (status != RK_OK)
+        return status;
+    status = rk_client_attach(store, options, out, err);
+    if (status != RK_OK) {
+        rk_store_close(store);
+        return rk_error_context(err, status, "open store %s", location);
+    }
+    (*out)->owned_store = store;
     return RK_OK;
 }
 
@@ -150,6 +186,7 @@ void rk_client_close(rk_client *client)
     }
     destroy_edition(client->edition);
     pthread_mutex_destroy(&client->lock);
+    rk_store_close(client->owned_store);
     free(client);
 }
 

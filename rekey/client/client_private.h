@@ -44,6 +44,8 @@ typedef struct rki_session {
 
 struct rk_client {
     rk_store *store;
+    rk_store *owned_store; /* the same, if the client opened it */
+    rk_client_options options;
     rk_table meta;
     size_t key_bytes_max;
     pthread_mutex_t lock;
@@ -126,6 +128,9 @@ rk_status rki_find_new(rki_session *session, const rki_target *target, rki_found
 rk_status rki_judge_old(rki_session *session, rki_found *found, rk_error *err);
 rk_status rki_judge_new(rki_session *session, rki_found *found, rk_error *err);
 
+/* Into memory of its own. */
+rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err);
+
 static inline bool rki_is_consistent(const rki_found *found)
 {
     return found->present && found->reason == RK_REASON_NONE;
@@ -178,9 +183,8 @@ typedef struct rki_row {
     rk_id *ids;
     size_t id_count;
     rk_slice value;
+    rki_place at[2]; /* its own in the old and in the new order, never another record's */
 } rki_row;
-
-#define RKI_PAGE_ROWS_MAX 256
 
 /* One page of a list or a query: what to read, from where on, and what came of it. Everything lives
  * in the session's arena or its snapshot. */
@@ -190,7 +194,10 @@ typedef struct rki_page {
     const rk_id *where;
     size_t where_count;
     bool aligned;       /* both sides have the same order */
+    bool is_whole;      /* out: they have not, and both were read, so that all was one page */
+    size_t rows_max;
     rki_place place[2]; /* old, new: read behind it; out: read up to it */
+    rki_place given[2]; /* of the last row given, as in rki_row; before it, of the page before */
     rki_row *rows;
     size_t row_count;
     size_t row_room;

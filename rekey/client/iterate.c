@@ -7,10 +7,18 @@
 
 #include <stdlib.h>
 
+#include "rekey/base/codec.h"
 #include "rekey/base/nearest.h"
 
 #define QUESTION_BYTES_MAX ((size_t)1024 * 1024)
 #define WHERE_MAX          RK_SEGMENTS_MAX
+#define POSITION_BYTES_MAX ((size_t)4096)
+
+/* A place on each side, with memory of its own. */
+typedef struct stand {
+    rk_buf key[2];
+    rk_buf primary[2];
+} stand;
 
 struct rk_iterator {
     rki_session *session;
@@ -20,12 +28,13 @@ struct rk_iterator {
     const char *index; /* NULL for a list */
     rk_id where[WHERE_MAX];
     size_t where_count;
+    size_t page_rows_max;
     bool begun;
     rk_read_from read; /* of the last page */
-    rk_buf key[2];     /* how far it has come, by side */
-    rk_buf primary[2];
-    rki_page page; /* its rows live in the session's arena */
-    size_t row;    /* the next one to give */
+    stand reached;     /* how far it has read, by side */
+    stand given;       /* the last row of the page before */
+    rki_page page;     /* its rows live in the session's arena */
+    size_t row;        /* the next one to give */
 };
 
 /* --- pages ------------------------------------------------------------------------------------ */
@@ -45,15 +54,37 @@ static rk_status find_index(const rk_entity *entity, const char *name, const rk_
                         rk_nearest_hint(&nearest).text);
 }
 
-static rk_status save_places(rk_iterator *iterator, const rki_page *page, rk_error *err)
+static rk_status stand_save(stand *to, const rki_place place[2], rk_error *err)
 {
     rk_status status = RK_OK;
     for (int i = 0; i < 2 && status == RK_OK; i++) {
-        status = rk_buf_set(&iterator->key[i], page->place[i].key, err);
+        status = rk_buf_set(&to->key[i], place[i].key, err);
         if (status == RK_OK)
-            status = rk_buf_set(&iterator->primary[i], page->place[i].primary, err);
+            status = rk_buf_set(&to->primary[i], place[i].primary, err);
     }
     return status;
+}
+
+static void stand_borrow(const stand *from, rki_place place[2])
+{
+    for (int i = 0; i < 2; i++)
+        place[i] = (rki_place){rk_buf_slice(&from->key[i]), rk_buf_slice(&from->primary[i])};
+}
+
+static void stand_init(stand *at, size_t bytes_max)
+{
+    for (int i = 0; i < 2; i++) {
+        rk_buf_init(&at->key[i], bytes_max);
+        rk_buf_init(&at->primary[i], bytes_max);
+    }
+}
+
+static void stand_fini(stand *at)
+{
+    for (int i = 0; i < 2; i++) {
+        rk_buf_fini(&at->key[i]);
+        rk_buf_fini(&at->primary[i]);
+    }
 }
 
 static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
@@ -68,9 +99,8 @@ static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
         return status;
     page->target = &target;
     page->aligned = rki_page_aligned(session->spec, target.entity, page->index);
-    for (int i = 0; i < 2; i++)
-        page->place[i] =
-            (rki_place){rk_buf_slice(&iterator->key[i]), rk_buf_slice(&iterator->primary[i])};
+    stand_borrow(&iterator->reached, page->place);
+    stand_borrow(&iterator->given, page->given);
     if (iterator->begun && !page->aligned && iterator->read != session->rule->read)
         return rk_error_set(err, RK_CONFLICT,
                             "the phase has changed, and old and new keys of %s sort differently; "
@@ -78,7 +108,7 @@ static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
                             target.entity->name);
     status = rki_page_read(session, page, err);
     if (status == RK_OK)
-        status = save_places(iterator, page, err);
+        status = stand_save(&iterator->reached, page->place, err);
     page->target = NULL;
     page->index = NULL;
     iterator->begun = true;
@@ -90,11 +120,18 @@ static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
 static rk_status next_page(rk_iterator *iterator, rk_error *err)
 {
     rki_session *session = iterator->session;
-    rki_page page = {.where = iterator->where, .where_count = iterator->where_count};
+    rki_page page = {.where = iterator->where,
+                     .where_count = iterator->where_count,
+                     .rows_max = iterator->page_rows_max};
+    rk_status status = RK_OK;
+    if (iterator->row > 0)
+        status = stand_save(&iterator->given, iterator->page.rows[iterator->row - 1].at, err);
+    if (status != RK_OK)
+        return status;
     rk_arena_reset(&session->arena);
     iterator->page = (rki_page){0};
     iterator->row = 0;
-    rk_status status = rki_session_open_tables(session, iterator->entity, false, err);
+    status = rki_session_open_tables(session, iterator->entity, false, err);
     if (status == RK_OK)
         status = rki_session_begin_read(session, iterator->scope.tenant, err);
     if (status != RK_OK)
@@ -103,6 +140,97 @@ static rk_status next_page(rk_iterator *iterator, rk_error *err)
     rki_session_end_read(session);
     if (status == RK_OK)
         iterator->page = page;
+    return status;
+}
+
+/* --- positions -------------------------------------------------------------------------------- */
+
+/* A version, what the question was, how the last page was read, and a place on each side. The
+ * question's digest binds the bytes to their scope; bytes made up for the right question can only
+ * point into what that question may see, which rki_page_read checks. */
+#define POSITION_VERSION 1
+#define POSITION_DOMAIN  "rekey position v1"
+
+static void digest_question(const rk_iterator *iterator, rk_digest *out)
+{
+    rk_slice part[4 + 2 * WHERE_MAX];
+    size_t count = 0;
+    part[count++] = iterator->scope.tenant;
+    part[count++] = iterator->scope.capsule;
+    part[count++] = rk_slice_str(iterator->entity);
+    part[count++] = rk_slice_str(iterator->index);
+    for (size_t i = 0; i < iterator->where_count; i++) {
+        part[count++] = rk_slice_str(iterator->where[i].name);
+        part[count++] = iterator->where[i].value;
+    }
+    rk_digest_parts(POSITION_DOMAIN, part, count, out);
+}
+
+static rk_status put_places(rk_buf *to, const rki_place place[2], rk_error *err)
+{
+    rk_status status = RK_OK;
+    for (int i = 0; i < 2 && status == RK_OK; i++) {
+        status = rk_put_bytes(to, place[i].key, err);
+        if (status == RK_OK)
+            status = rk_put_bytes(to, place[i].primary, err);
+    }
+    return status;
+}
+
+static rk_status put_position(const rk_iterator *iterator, rk_buf *to, rk_error *err)
+{
+    rki_place place[2];
+    rk_digest question;
+    digest_question(iterator, &question);
+    stand_borrow(&iterator->given, place);
+    rk_status status = rk_put_u8(to, POSITION_VERSION, err);
+    if (status == RK_OK)
+        status = rk_buf_append(to, rk_slice_of(question.bytes, sizeof question.bytes), err);
+    if (status == RK_OK)
+        status = rk_put_u8(to, (uint8_t)iterator->read, err);
+    if (status == RK_OK)
+        status = put_places(
+            to, iterator->row > 0 ? iterator->page.rows[iterator->row - 1].at : place, err);
+    return status;
+}
+
+rk_status rk_iterator_position(const rk_iterator *iterator, rk_value *out, rk_error *err)
+{
+    rk_buf bytes;
+    if (iterator->page.is_whole)
+        return rk_error_set(err, RK_INVALID,
+                            "%s is being moved, and its old and new keys sort differently: read "
+                            "this list to its end",
+                            iterator->entity);
+    rk_buf_init(&bytes, POSITION_BYTES_MAX);
+    rk_status status = put_position(iterator, &bytes, err);
+    if (status == RK_OK)
+        status = rki_value_copy(rk_buf_slice(&bytes), out, err);
+    rk_buf_fini(&bytes);
+    return status;
+}
+
+static rk_status restore_position(rk_iterator *iterator, rk_slice bytes, rk_error *err)
+{
+    rk_reader reader = rk_reader_of(bytes);
+    rki_place place[2] = {{RK_SLICE_EMPTY, RK_SLICE_EMPTY}, {RK_SLICE_EMPTY, RK_SLICE_EMPTY}};
+    rk_digest question;
+    digest_question(iterator, &question);
+    uint8_t version = rk_take_u8(&reader);
+    rk_slice digest = rk_take_exactly(&reader, sizeof question.bytes);
+    uint8_t read = rk_take_u8(&reader);
+    for (int i = 0; i < 2; i++) {
+        place[i].key = rk_take_bytes(&reader);
+        place[i].primary = rk_take_bytes(&reader);
+    }
+    if (!rk_reader_done(&reader) || version != POSITION_VERSION || read > RK_READ_NEW_THEN_OLD ||
+        !rk_slice_equal(digest, rk_slice_of(question.bytes, sizeof question.bytes)))
+        return rk_error_set(err, RK_INVALID, "the position belongs to another list");
+    rk_status status = stand_save(&iterator->reached, place, err);
+    if (status == RK_OK)
+        status = stand_save(&iterator->given, place, err);
+    iterator->begun = place[0].key.len > 0 || place[1].key.len > 0;
+    iterator->read = (rk_read_from)read;
     return status;
 }
 
@@ -146,19 +274,25 @@ static rk_status copy_question(rk_iterator *iterator, const rk_scope *scope, con
 /* `index` NULL for a list. The first page is read at once, so that what is wrong is said here. */
 static rk_status open_iterator(rk_client *client, const rk_scope *scope, const char *entity,
                                const char *index, const rk_id *where, size_t where_count,
-                               rk_iterator **out, rk_error *err)
+                               const rk_list_options *options, rk_iterator **out, rk_error *err)
 {
+    static const rk_list_options usual = {0};
+    options = options ? options : &usual;
+    if (options->page_rows_max > RK_PAGE_ROWS_MAX)
+        return rk_error_set(err, RK_INVALID, "a page of %zu rows; at most %d",
+                            options->page_rows_max, RK_PAGE_ROWS_MAX);
     rk_iterator *iterator = calloc(1, sizeof *iterator);
     if (!iterator)
         return rk_error_set(err, RK_NOMEM, "list: out of memory");
     rk_arena_init(&iterator->memory, QUESTION_BYTES_MAX);
-    for (int i = 0; i < 2; i++) {
-        rk_buf_init(&iterator->key[i], client->key_bytes_max);
-        rk_buf_init(&iterator->primary[i], client->key_bytes_max);
-    }
+    iterator->page_rows_max = options->page_rows_max ? options->page_rows_max : RK_PAGE_ROWS_MAX;
+    stand_init(&iterator->reached, client->key_bytes_max);
+    stand_init(&iterator->given, client->key_bytes_max);
     rk_status status = copy_question(iterator, scope, entity, index, where, where_count, err);
     if (status == RK_OK)
         status = rki_session_take(client, &iterator->session, err);
+    if (status == RK_OK && options->after.len > 0)
+        status = restore_position(iterator, options->after, err);
     if (status == RK_OK)
         status = next_page(iterator, err);
     if (status != RK_OK) {
@@ -170,16 +304,17 @@ static rk_status open_iterator(rk_client *client, const rk_scope *scope, const c
 }
 
 rk_status rk_client_list(rk_client *client, const rk_scope *scope, const char *entity,
-                         rk_iterator **out, rk_error *err)
+                         const rk_list_options *options, rk_iterator **out, rk_error *err)
 {
-    return open_iterator(client, scope, entity, NULL, NULL, 0, out, err);
+    return open_iterator(client, scope, entity, NULL, NULL, 0, options, out, err);
 }
 
 rk_status rk_client_query(rk_client *client, const rk_scope *scope, const char *entity,
                           const char *index, const rk_id *where, size_t where_count,
-                          rk_iterator **out, rk_error *err)
+                          const rk_list_options *options, rk_iterator **out, rk_error *err)
 {
-    return open_iterator(client, scope, entity, index ? index : "", where, where_count, out, err);
+    return open_iterator(client, scope, entity, index ? index : "", where, where_count, options,
+                         out, err);
 }
 
 rk_status rk_iterator_next(rk_iterator *iterator, rk_row *out, rk_error *err)
@@ -201,10 +336,8 @@ void rk_iterator_close(rk_iterator *iterator)
     if (!iterator)
         return;
     rki_session_give(iterator->session);
-    for (int i = 0; i < 2; i++) {
-        rk_buf_fini(&iterator->key[i]);
-        rk_buf_fini(&iterator->primary[i]);
-    }
+    stand_fini(&iterator->reached);
+    stand_fini(&iterator->given);
     rk_arena_fini(&iterator->memory);
     free(iterator);
 }

@@ -318,6 +318,9 @@ static rk_status open_side(walk *w, side *s, bool new_side)
     }
     rk_status status = fix_prefix(w, s);
     s->ended = s->table == RK_TABLE_NONE;
+    if (status == RK_OK && page->place[new_side].key.len > 0 &&
+        !in_range(s, page->place[new_side].key))
+        status = rk_error_set(w->err, RK_INVALID, "the position belongs to another list");
     if (status == RK_OK && !s->ended)
         status = rk_cursor_open(w->session->view, s->table, &s->cursor, w->err);
     return status;
@@ -377,12 +380,36 @@ static void move_places(rki_page *page, const side *s)
         *other = *given;
 }
 
+static rk_status copy_place(walk *w, const rki_place *place, rki_place *out)
+{
+    rk_arena *arena = &w->session->arena;
+    rk_status status = rk_arena_copy(arena, place->key, &out->key, w->err);
+    return status == RK_OK ? rk_arena_copy(arena, place->primary, &out->primary, w->err) : status;
+}
+
+/* Where the other side's place is not known, the last row's that was will do: it lies before. */
+static rk_status copy_places(walk *w, const side *s, rki_row *row)
+{
+    rki_page *page = w->page;
+    for (int i = 0; i < 2; i++) {
+        bool known = s->at[i].key.len > 0 && (page->aligned || i == s->new_side);
+        row->at[i] = page->given[i];
+        rk_status status = known ? copy_place(w, &s->at[i], &row->at[i]) : RK_OK;
+        if (status != RK_OK)
+            return status;
+    }
+    memcpy(page->given, row->at, sizeof page->given);
+    return RK_OK;
+}
+
 static rk_status give(walk *w, side *s)
 {
     rki_row row = {0};
     rk_status status = make_room(w);
     if (status == RK_OK)
         status = copy_ids(w, s, &row);
+    if (status == RK_OK)
+        status = copy_places(w, s, &row);
     if (status == RK_OK)
         status = rk_arena_copy(&w->session->arena, s->value, &row.value, w->err);
     if (status != RK_OK)
@@ -406,7 +433,7 @@ static side *first_of(walk *w)
 static rk_status fill(walk *w)
 {
     rki_page *page = w->page;
-    while (w->unlimited || page->row_count < RKI_PAGE_ROWS_MAX) {
+    while (w->unlimited || page->row_count < page->rows_max) {
         bool undecided = false;
         bool any = false;
         for (int i = 0; i < 2; i++) {
@@ -432,7 +459,8 @@ rk_status rki_page_read(rki_session *session, rki_page *page, rk_error *err)
 {
     walk w = {.session = session, .page = page, .err = err};
     /* Two orders cannot be merged page by page: then all of it comes from one snapshot. */
-    w.unlimited = !page->aligned && session->rule->read == RK_READ_NEW_THEN_OLD;
+    page->is_whole = !page->aligned && session->rule->read == RK_READ_NEW_THEN_OLD;
+    w.unlimited = page->is_whole;
     rk_status status = open_side(&w, &w.side[0], false);
     if (status == RK_OK)
         status = open_side(&w, &w.side[1], true);

@@ -172,11 +172,11 @@ static rk_status read_by_rule(rki_session *session, const rki_target *target, rk
     return status;
 }
 
-static rk_status copy_value(rk_slice bytes, rk_value *out, rk_error *err)
+rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err)
 {
     uint8_t *memory = malloc(bytes.len + 1);
     if (!memory)
-        return rk_error_set(err, RK_NOMEM, "get: no memory for a value of %zu bytes", bytes.len);
+        return rk_error_set(err, RK_NOMEM, "no memory for a value of %zu bytes", bytes.len);
     if (bytes.len > 0)
         memcpy(memory, bytes.ptr, bytes.len);
     *out = (rk_value){.bytes = rk_slice_of(memory, bytes.len), .memory = memory};
@@ -198,7 +198,7 @@ rk_status rk_client_get(rk_client *client, const rk_scope *scope, const char *en
         if (status == RK_OK)
             status = read_by_rule(session, &target, &value, err);
         if (status == RK_OK)
-            status = copy_value(value, out, err);
+            status = rki_value_copy(value, out, err);
         rki_session_end_read(session);
     }
     rki_session_give(session);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "rekey/client/attach.h"
 #include "store/lmdb.h"
 
 #define TENANT "TENANT#{tenant_id}#"
@@ -105,10 +106,10 @@ static void open_all(bench *b, const char *strategy, const char *value, const ch
     assert_non_null(mkdtemp(b->folder));
     rk_lmdb_options options = {.mode = RK_LMDB_CREATE};
     must(rk_lmdb_open(b->folder, &options, &b->store, &b->err), &b->err);
-    assert_int_equal(rk_client_open(b->store, &b->client, &b->err), RK_NOT_FOUND);
+    assert_int_equal(rk_client_attach(b->store, NULL, &b->client, &b->err), RK_NOT_FOUND);
     must(rk_tables_open(b->store, b->spec, true, true, &b->tables, &b->err), &b->err);
     register_spec(b);
-    must(rk_client_open(b->store, &b->client, &b->err), &b->err);
+    must(rk_client_attach(b->store, NULL, &b->client, &b->err), &b->err);
 }
 
 void bench_open(bench *b, rk_strategy strategy)
@@ -336,7 +337,7 @@ const char *list(bench *b, const char *capsule, const char *entity)
 {
     rk_iterator *rows = NULL;
     rk_scope scope = scope_of("t1", capsule);
-    must(rk_client_list(b->client, &scope, entity, &rows, &b->err), &b->err);
+    must(rk_client_list(b->client, &scope, entity, NULL, &rows, &b->err), &b->err);
     return drain(b, rows);
 }
 
@@ -345,7 +346,8 @@ const char *query(bench *b, const char *capsule, const char *entity, const char 
 {
     rk_iterator *rows = NULL;
     rk_scope scope = scope_of("t1", capsule);
-    must(rk_client_query(b->client, &scope, entity, index, where, where_count, &rows, &b->err),
+    must(rk_client_query(b->client, &scope, entity, index, where, where_count, NULL, &rows,
+                         &b->err),
          &b->err);
     return drain(b, rows);
 }

@@ -80,7 +80,7 @@ static rk_iterator *begin(bench *b, const char *entity)
 {
     rk_iterator *rows = NULL;
     rk_scope scope = scope_of("t1", "PRODUS");
-    assert_int_equal(rk_client_list(b->client, &scope, entity, &rows, &b->err), RK_OK);
+    assert_int_equal(rk_client_list(b->client, &scope, entity, NULL, &rows, &b->err), RK_OK);
     return rows;
 }
 
@@ -314,7 +314,7 @@ static void test_where_is_refused_by_name(void **state)
             rk_iterator *rows = NULL;
             print_message("  %s, %s\n", rk_phase_name(phases[p]), c->name);
             assert_int_equal(rk_client_query(b.client, &scope, "Contract", c->index, c->where,
-                                             c->count, &rows, &b.err),
+                                             c->count, NULL, &rows, &b.err),
                              RK_INVALID);
             assert_null(rows);
             if (!strstr(b.err.message, c->says))
