@@ -21,8 +21,8 @@ typedef struct status_facts {
     bool has_verdict[RK_TIER_COUNT];
     uint64_t quarantined;
     uint64_t shadowed;
-    uint64_t client_commits;
-    rk_digest fingerprint;
+    rk_compared compared;
+    rk_evidence evidence;
     rk_lease lease;
     bool has_lease;
 } status_facts;
@@ -56,9 +56,9 @@ static rk_status read_facts(rk_view *view, const rk_migration *migration, status
     if (status == RK_OK)
         status = rk_shadow_count(view, meta, &facts->shadowed, err);
     if (status == RK_OK)
-        status = rk_client_commits_load(view, meta, &facts->client_commits, err);
+        status = rk_compared_load(view, meta, &facts->compared, err);
     if (status == RK_OK)
-        status = rk_state_fingerprint(view, migration->spec, &facts->fingerprint, err);
+        status = rk_evidence_load(view, meta, migration->spec, &facts->evidence, err);
     return status;
 }
 
@@ -116,9 +116,7 @@ static json_t *verify_state_json(const status_facts *facts)
             stale = true;
             continue;
         }
-        bool overtaken =
-            memcmp(&verdict->fingerprint, &facts->fingerprint, sizeof facts->fingerprint) != 0 &&
-            verdict->client_commits == facts->client_commits;
+        bool overtaken = rk_evidence_against(&verdict->evidence, &facts->evidence) != NULL;
         clean = clean && verdict->clean;
         stale = stale || overtaken || verdict->epoch != facts->state.tier[i].epoch ||
                 memcmp(&verdict->plan, &facts->plan.digest, sizeof verdict->plan) != 0;
@@ -139,12 +137,15 @@ json_t *rk_cli_status_json(rk_migration *migration, rk_error *err)
     int64_t now_ms = rk_clock_wall_ms(migration->clock);
     bool running = facts.has_lease && rki_lease_live(&facts.lease, &migration->actor, now_ms);
     const char *stopped = facts.state.stopped_by[0] ? facts.state.stopped_by : NULL;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s?}", "migration",
+    json_t *compared = json_pack("{s:o, s:o}", "compared", integer(facts.compared.compared),
+                                 "different", integer(facts.compared.different));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s?}", "migration",
                      facts.state.migration, "phase", rk_phase_name(rk_state_phase(&facts.state)),
                      "epoch", integer(facts.state.epoch), "tiers", tiers_json(&facts), "entities",
                      entities_json(migration->spec, &facts), "quarantined",
-                     integer(facts.quarantined), "shadowed", integer(facts.shadowed), "running",
-                     running, "last_verify", verify_state_json(&facts), "stopped_by", stopped);
+                     integer(facts.quarantined), "shadowed", integer(facts.shadowed), "comparisons",
+                     compared, "running", running, "last_verify", verify_state_json(&facts),
+                     "stopped_by", stopped);
 }
 
 static uint64_t get_integer(const json_t *object, const char *name)
@@ -176,6 +177,11 @@ int rk_cli_status_print(rk_cli *cli, const json_t *status)
     }
     const json_t *verify = json_object_get(status, "last_verify");
     rk_cli_print(cli, "quarantined  %s", rk_text_count(get_integer(status, "quarantined")).s);
+    const json_t *compared = json_object_get(status, "comparisons");
+    if (get_integer(compared, "compared") > 0)
+        rk_cli_print(cli, "compared     %s reads, %s different",
+                     rk_text_count(get_integer(compared, "compared")).s,
+                     rk_text_count(get_integer(compared, "different")).s);
     rk_cli_print(cli, "verified     %s%s",
                  json_is_true(json_object_get(verify, "clean")) ? "clean" : "not clean",
                  json_is_true(json_object_get(verify, "stale")) ? ", stale" : "");

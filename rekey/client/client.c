@@ -119,6 +119,7 @@ rk_status rk_client_attach(rk_store *store, const rk_client_options *options, rk
     client->store = store;
     client->meta = meta;
     client->options = options ? *options : (rk_client_options){0};
+    rki_compare_init(&client->comparing);
     client->key_bytes_max = rk_store_capabilities(store)->key_bytes_max;
     status = read_edition(client, &edition, err);
     if (status == RK_OK && pthread_mutex_init(&client->lock, NULL) != 0) {
@@ -179,6 +180,7 @@ void rk_client_close(rk_client *client)
 {
     if (!client)
         return;
+    rki_compare_flush(client, true);
     while (client->idle) {
         rki_session *session = client->idle;
         client->idle = session->next;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <rekey/client.h>
 
+#include "rekey/base/prng.h"
 #include "rekey/state/state.h"
 #include "rekey/transform/transform.h"
 
@@ -42,6 +43,14 @@ typedef struct rki_session {
     rk_arena arena;
 } rki_session;
 
+/* A sum that has not reached the store yet, and when it should. */
+typedef struct rki_comparing {
+    rk_prng sampler;
+    rk_comparisons total;   /* since the client was opened */
+    rk_comparisons pending; /* of them, those that the store has not */
+    uint64_t flush_at;      /* pending differences that are worth a transaction of their own */
+} rki_comparing;
+
 struct rk_client {
     rk_store *store;
     rk_store *owned_store; /* the same, if the client opened it */
@@ -52,6 +61,7 @@ struct rk_client {
     rki_edition *edition;
     rki_session *idle;
     size_t idle_count;
+    rki_comparing comparing; /* under the lock */
 };
 
 rk_status rki_session_take(rk_client *client, rki_session **out, rk_error *err);
@@ -128,6 +138,15 @@ rk_status rki_find_new(rki_session *session, const rki_target *target, rki_found
 rk_status rki_judge_old(rki_session *session, rki_found *found, rk_error *err);
 rk_status rki_judge_new(rki_session *session, rki_found *found, rk_error *err);
 
+/* What a get gives in this phase; RK_NOT_FOUND, error untouched. Where reads use the old keys alone
+ * the record is not judged: its image is not filled. */
+rk_status rki_read(rki_session *session, const rki_target *target, rki_found *out, rk_error *err);
+
+/* Whether what rki_read found is `expected`, in its own shape or in the other: bytes that were read
+ * before a change of phase stay equal after it. */
+rk_status rki_read_equals(rki_session *session, const rki_target *target, rki_found *found,
+                          rk_slice expected, bool *out, rk_error *err);
+
 /* Into memory of its own. */
 rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err);
 
@@ -171,6 +190,31 @@ rk_status rki_changes_apply(rki_changes *changes);
 rk_status rki_bind_members(rki_session *session, const rk_entity *entity, rk_slice value,
                            rk_binding *binding, rk_error *err);
 
+/* --- one write (write.c) ---------------------------------------------------------------------- */
+
+/* In a transaction of the caller's, which is session->view too. */
+rk_status rki_put(rki_session *session, rk_txn *txn, const rki_target *target, rk_slice value,
+                  rk_error *err);
+
+/* RK_NOT_FOUND, error untouched: there is none in this scope, and nothing was changed. */
+rk_status rki_delete(rki_session *session, rk_txn *txn, const rki_target *target, rk_error *err);
+
+/* --- comparison reads (compare.c) ------------------------------------------------------------- */
+
+void rki_compare_init(rki_comparing *comparing);
+
+/* Whether this read is one of the sample; if so, compares and counts. Never fails: a comparison
+ * that cannot be made is not counted. Inside a read. */
+void rki_compare(rki_session *session, const rki_target *target);
+
+/* Takes the pending sums into a transaction; rki_compare_return if it does not commit. */
+rk_status rki_compare_take(rk_client *client, rk_txn *txn, rk_comparisons *taken, rk_error *err);
+void rki_compare_return(rk_client *client, const rk_comparisons *taken);
+
+/* Writes the pending sums down by themselves if there are differences enough, or if `closing`.
+ * Failing is no loss: they stay pending. Outside of a read. */
+void rki_compare_flush(rk_client *client, bool closing);
+
 /* --- pages (page.c) --------------------------------------------------------------------------- */
 
 /* A place in one side's order; empty is before the first. `primary` only for an index. */
@@ -193,8 +237,8 @@ typedef struct rki_page {
     const rk_index *index; /* NULL for a list */
     const rk_id *where;
     size_t where_count;
-    bool aligned;       /* both sides have the same order */
-    bool is_whole;      /* out: they have not, and both were read, so that all was one page */
+    bool aligned;  /* both sides have the same order */
+    bool is_whole; /* out: they have not, and both were read, so that all was one page */
     size_t rows_max;
     rki_place place[2]; /* old, new: read behind it; out: read up to it */
     rki_place given[2]; /* of the last row given, as in rki_row; before it, of the page before */

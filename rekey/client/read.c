@@ -1,4 +1,4 @@
-/* read.c: finding one record on either side, and get. */
+/* read.c: finding one record on either side, and what a get gives. */
 #include "rekey/client/client_private.h"
 
 #include <stdlib.h>
@@ -124,41 +124,36 @@ rk_status rki_find_new(rki_session *session, const rki_target *target, rki_found
     return status;
 }
 
-/* --- get -------------------------------------------------------------------------------------- */
+/* --- what a get gives --------------------------------------------------------------------------
+ */
 
-static rk_status read_new(rki_session *session, const rki_target *target, rk_slice *out,
+static rk_status read_new(rki_session *session, const rki_target *target, rki_found *out,
                           rk_error *err)
 {
-    rki_found found;
-    rk_status status = rki_find_new(session, target, &found, err);
-    if (status != RK_OK)
-        return status;
-    if (!rki_is_consistent(&found))
-        return RK_NOT_FOUND;
-    *out = found.value;
-    return RK_OK;
+    rk_status status = rki_find_new(session, target, out, err);
+    return status == RK_OK && !rki_is_consistent(out) ? RK_NOT_FOUND : status;
 }
 
-static rk_status read_old_in_scope(rki_session *session, const rki_target *target, rk_slice *out,
+static rk_status read_old_in_scope(rki_session *session, const rki_target *target, rki_found *out,
                                    rk_error *err)
 {
-    rki_found found;
-    rk_status status = rki_find_old(session, target, &found, err);
-    if (status != RK_OK)
-        return status;
-    if (!rki_is_in_scope(&found, target))
-        return RK_NOT_FOUND;
-    *out = found.value;
-    return RK_OK;
+    rk_status status = rki_find_old(session, target, out, err);
+    return status == RK_OK && !rki_is_in_scope(out, target) ? RK_NOT_FOUND : status;
 }
 
-static rk_status read_by_rule(rki_session *session, const rki_target *target, rk_slice *out,
-                              rk_error *err)
+static rk_status read_old(rki_session *session, const rki_target *target, rki_found *out,
+                          rk_error *err)
+{
+    rk_status status = look_up(session, target->old_key, out, err);
+    return status == RK_OK && !out->present ? RK_NOT_FOUND : status;
+}
+
+rk_status rki_read(rki_session *session, const rki_target *target, rki_found *out, rk_error *err)
 {
     rk_status status = RK_NOT_FOUND;
     switch (session->rule->read) {
     case RK_READ_OLD:
-        status = rk_view_get(session->view, session->tables.records, target->old_key, out, err);
+        status = read_old(session, target, out, err);
         break;
     case RK_READ_NEW:
         status = read_new(session, target, out, err);
@@ -172,6 +167,19 @@ static rk_status read_by_rule(rki_session *session, const rki_target *target, rk
     return status;
 }
 
+rk_status rki_read_equals(rki_session *session, const rki_target *target, rki_found *found,
+                          rk_slice expected, bool *out, rk_error *err)
+{
+    bool is_old = rk_slice_equal(found->key, target->old_key);
+    *out = rk_slice_equal(found->value, expected);
+    if (*out)
+        return RK_OK;
+    rk_status status = is_old ? rki_judge_old(session, found, err) : RK_OK;
+    if (status == RK_OK && found->reason == RK_REASON_NONE)
+        *out = rk_slice_equal(is_old ? found->image.new_value : found->image.old_value, expected);
+    return status;
+}
+
 rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err)
 {
     uint8_t *memory = malloc(bytes.len + 1);
@@ -181,26 +189,4 @@ rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err)
         memcpy(memory, bytes.ptr, bytes.len);
     *out = (rk_value){.bytes = rk_slice_of(memory, bytes.len), .memory = memory};
     return RK_OK;
-}
-
-rk_status rk_client_get(rk_client *client, const rk_scope *scope, const char *entity,
-                        const rk_id *ids, size_t id_count, rk_value *out, rk_error *err)
-{
-    rki_session *session = NULL;
-    rki_target target;
-    rk_slice value;
-    rk_status status = rki_session_take(client, &session, err);
-    if (status != RK_OK)
-        return status;
-    status = rki_session_begin_read(session, scope->tenant, err);
-    if (status == RK_OK) {
-        status = rki_target_of_record(session, scope, entity, ids, id_count, &target, err);
-        if (status == RK_OK)
-            status = read_by_rule(session, &target, &value, err);
-        if (status == RK_OK)
-            status = rki_value_copy(value, out, err);
-        rki_session_end_read(session);
-    }
-    rki_session_give(session);
-    return status;
 }

@@ -1,20 +1,11 @@
-/* write.c: put and delete. One write transaction: look at the phase, judge the record and what
+/* write.c: put and delete of one record, inside a write transaction: judge the record and what
  * stands in its place on both sides, then change both sides as the phase's rule says. */
 #include "rekey/client/client_private.h"
 
 #include "rekey/record/json.h"
 
-#define GROW_TRIES_MAX  24
-#define WRITE_TRIES_MAX (GROW_TRIES_MAX + RKI_REFRESHES_MAX)
-
-/* What the caller asked for. */
-typedef struct request {
-    const rk_scope *scope;
-    const char *entity;
-    const rk_id *ids;
-    size_t id_count;
-    const rk_slice *value; /* NULL to delete */
-} request;
+/* Records of a tenant that are looked at before a put may take the old key of another capsule's. */
+#define HEIRS_LOOKED_AT_MAX 1024
 
 /* One write in its transaction. */
 typedef struct work {
@@ -24,6 +15,7 @@ typedef struct work {
     rki_target target;
     rki_found old; /* what stands at the old key, */
     rki_found new; /* and what at the new one, before the write */
+    bool new_only; /* the old side is left alone, and the record noted as shadowed */
     rk_image image;
     rki_changes changes;
 } work;
@@ -152,7 +144,7 @@ static rk_status new_value_of(const work *w, rk_slice value, rk_slice *out)
     return status;
 }
 
-/* The image made from the new shape alone, for where no old copy is kept: parents of two capsules
+/* The image made from the new shape alone, for where no old copy is read: parents of two capsules
  * may share an old key, and then only the new keys tell them apart. */
 static rk_status image_of_new(work *w, rk_slice value)
 {
@@ -192,6 +184,13 @@ static bool hangs_on_parent(const work *w, rk_reason reason)
             reason == RK_REASON_UNRESOLVED_CAPSULE);
 }
 
+/* Whether nobody reads the old copy that a put of the new record would leave unwritten. */
+static bool may_leave_old(const rk_phase_rule *rule)
+{
+    return rule->write_old != RK_WRITE_PUT ||
+           (rule->read == RK_READ_NEW && rule->write_new == RK_WRITE_PUT);
+}
+
 static rk_status image_of(work *w, rk_slice value)
 {
     rki_session *s = w->session;
@@ -203,9 +202,10 @@ static rk_status image_of(work *w, rk_slice value)
         return status;
     if (reason == RK_REASON_NONE && rk_slice_equal(w->image.capsule, w->target.capsule))
         return RK_OK;
-    if (s->rule->write_old != RK_WRITE_PUT && hangs_on_parent(w, reason))
-        return image_of_new(w, value);
-    return refuse_image(w, reason, detail);
+    if (!may_leave_old(s->rule) || !hangs_on_parent(w, reason))
+        return refuse_image(w, reason, detail);
+    w->new_only = s->rule->write_old == RK_WRITE_PUT;
+    return image_of_new(w, value);
 }
 
 /* --- notes ------------------------------------------------------------------------------------ */
@@ -235,12 +235,95 @@ static rk_status forget_new(const work *w, rk_slice new_key)
     return status;
 }
 
+/* --- heirs ------------------------------------------------------------------------------------ */
+
+/* In the old shape a child belongs to whichever capsule its parent's old copy is in. If a put took
+ * the old key of another capsule's record, that record's children would change hands, and the
+ * backfill would carry them into the wrong capsule. */
+
+static rk_status is_heir(const work *w, const rk_entry *entry, bool *out)
+{
+    rki_session *s = w->session;
+    rki_found child = {.present = true};
+    rk_status status = rk_arena_copy(&s->arena, entry->key, &child.key, w->err);
+    child.value = entry->value;
+    if (status == RK_OK)
+        status = rki_judge_old(s, &child, w->err);
+    *out = status == RK_OK && child.image.parent_new_key.len > 0 &&
+           rk_slice_equal(child.image.parent_new_key, w->old.image.new_key);
+    return status;
+}
+
+/* Looks at the tenant's records of one entity; more than a lock may be held for count as heirs. */
+static rk_status find_heirs_of(const work *w, const rk_entity *entity, bool *out)
+{
+    rki_session *s = w->session;
+    rk_binding binding = {0};
+    rk_cursor *cursor = NULL;
+    rk_entry entry;
+    rk_buf prefix;
+    bool whole;
+    binding.value[s->spec->tenant] = w->target.binding.value[s->spec->tenant];
+    rk_buf_init(&prefix, s->client->key_bytes_max);
+    rk_status status = rk_pattern_prefix(&entity->old_key, &binding, &prefix, &whole, w->err);
+    if (status == RK_OK)
+        status = rk_cursor_open(s->view, s->tables.records, &cursor, w->err);
+    if (status == RK_OK)
+        status = rk_cursor_seek(cursor, rk_buf_slice(&prefix), &entry, w->err);
+    for (int looked_at = 0; status == RK_OK && !*out; looked_at++) {
+        if (!rk_slice_starts_with(entry.key, rk_buf_slice(&prefix)))
+            break;
+        *out = looked_at == HEIRS_LOOKED_AT_MAX;
+        if (!*out)
+            status = is_heir(w, &entry, out);
+        if (status == RK_OK && !*out)
+            status = rk_cursor_next(cursor, &entry, w->err);
+    }
+    rk_cursor_close(cursor);
+    rk_buf_fini(&prefix);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+static rk_status has_heirs(const work *w, bool *out)
+{
+    const rk_spec *spec = w->session->spec;
+    rk_status status = RK_OK;
+    *out = false;
+    for (size_t i = 0; i < spec->entity_count && status == RK_OK && !*out; i++)
+        if (spec->entities[i].parent == w->target.entity_index)
+            status = find_heirs_of(w, &spec->entities[i], out);
+    return status;
+}
+
+/* Where both sides are written. Before the flip the other record is what a get gives, so the caller
+ * learns nothing from the refusal; after it the write must not tell, and goes to the new side. */
+static rk_status spare_heirs(work *w)
+{
+    const rk_phase_rule *rule = w->session->rule;
+    bool heirs = false;
+    if (w->new_only || rule->write_old != RK_WRITE_PUT || rule->write_new != RK_WRITE_PUT ||
+        !is_foreign(w) || w->old.image.new_key.len == 0)
+        return RK_OK;
+    rk_status status = has_heirs(w, &heirs);
+    if (status != RK_OK || !heirs)
+        return status;
+    w->new_only = may_leave_old(rule);
+    if (w->new_only)
+        return RK_OK;
+    return rk_error_set(w->err, RK_CONFLICT,
+                        "the old key of this %s holds a record of another capsule, and its "
+                        "children would change hands; until the flip it needs another id",
+                        w->target.entity->name);
+}
+
 /* --- put -------------------------------------------------------------------------------------- */
 
 static void put_old_side(work *w)
 {
     rk_write_to to = w->session->rule->write_old;
     rki_changes *changes = &w->changes;
+    if (w->new_only)
+        return;
     if (to == RK_WRITE_PUT) {
         if (w->old.present)
             rki_change_delete_entries(changes, false, &w->target, &w->old, &w->image);
@@ -276,8 +359,8 @@ static rk_status takes_old_copy(const work *w, bool *out)
     const rk_phase_rule *rule = w->session->rule;
     rk_slice ignored;
     *out = false;
-    if (rule->write_old != RK_WRITE_PUT || rule->write_new != RK_WRITE_PUT || !is_foreign(w) ||
-        w->old.image.new_key.len == 0)
+    if (w->new_only || rule->write_old != RK_WRITE_PUT || rule->write_new != RK_WRITE_PUT ||
+        !is_foreign(w) || w->old.image.new_key.len == 0)
         return RK_OK;
     rk_status status = rk_view_get(w->session->view, w->session->tables.records,
                                    w->old.image.new_key, &ignored, w->err);
@@ -292,9 +375,9 @@ static rk_status put_notes(const work *w, bool shadows, bool leaves_old)
     rk_status status = forget_new(w, w->image.new_key);
     if (status == RK_OK && w->new.present)
         status = forget_new(w, w->new.key);
-    if (status == RK_OK && shadows) {
+    if (status == RK_OK && (shadows || w->new_only)) {
         rk_shadow shadow = {.entity = (uint32_t)w->target.entity_index,
-                            .new_key = w->old.image.new_key};
+                            .new_key = shadows ? w->old.image.new_key : w->image.new_key};
         status = rk_shadow_put(w->txn, meta, &shadow, w->err);
     }
     bool kept = w->image.kept && s->rule->write_new == RK_WRITE_PUT &&
@@ -316,11 +399,14 @@ static rk_status put_record(work *w, rk_slice given)
     if (status == RK_OK)
         status = find_both(w);
     if (status == RK_OK)
+        status = spare_heirs(w);
+    if (status == RK_OK)
         status = takes_old_copy(w, &shadows);
     if (status != RK_OK)
         return status;
     /* Judged before the first change: what was found borrows from the transaction. */
-    bool leaves_old = w->old.present && w->session->rule->write_old != RK_WRITE_PUT && !is_own(w);
+    bool leaves_old = w->old.present &&
+                      (w->new_only || (w->session->rule->write_old != RK_WRITE_PUT && !is_own(w)));
     put_new_side(w);
     put_old_side(w);
     status = rki_changes_apply(&w->changes);
@@ -376,77 +462,19 @@ static rk_status delete_record(work *w)
     return status;
 }
 
-/* --- the transaction -------------------------------------------------------------------------- */
+/* --- as others see them ----------------------------------------------------------------------- */
 
-static rk_status change_record(rki_session *session, rk_txn *txn, const request *r, rk_error *err)
+rk_status rki_put(rki_session *session, rk_txn *txn, const rki_target *target, rk_slice value,
+                  rk_error *err)
 {
-    work w = {.session = session, .txn = txn, .err = err};
+    work w = {.session = session, .txn = txn, .err = err, .target = *target};
     rki_changes_init(&w.changes, session, txn, err);
-    rk_status status =
-        rki_target_of_record(session, r->scope, r->entity, r->ids, r->id_count, &w.target, err);
-    if (status == RK_OK)
-        status = r->value ? put_record(&w, *r->value) : delete_record(&w);
-    if (status == RK_OK)
-        status = rk_client_commits_add(txn, session->client->meta, err);
-    return status;
+    return put_record(&w, value);
 }
 
-static rk_status attempt(rki_session *session, const request *r, bool *stale, rk_error *err)
+rk_status rki_delete(rki_session *session, rk_txn *txn, const rki_target *target, rk_error *err)
 {
-    rk_txn *txn = NULL;
-    rk_arena_reset(&session->arena);
-    rk_status status = rki_session_open_tables(session, r->entity, true, err);
-    if (status == RK_OK)
-        status = rk_txn_begin(session->client->store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    session->view = rk_txn_view(txn);
-    status = rki_session_look(session, r->scope->tenant, stale, err);
-    if (status == RK_OK && !*stale)
-        status = change_record(session, txn, r, err);
-    session->view = NULL;
-    if (status == RK_OK && !*stale)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
-    return status;
-}
-
-/* Again after another spec was registered, or when the store was full and could grow. */
-static rk_status write_record(rk_client *client, const request *r, rk_error *err)
-{
-    rki_session *session = NULL;
-    rk_error fault = {0};
-    rk_status status = rki_session_take(client, &session, err);
-    if (status != RK_OK)
-        return status;
-    for (int tries = 0; tries < WRITE_TRIES_MAX; tries++) {
-        bool stale = false;
-        status = attempt(session, r, &stale, &fault);
-        if (status == RK_OK && stale) {
-            status = rki_session_refresh(session, &fault);
-            if (status != RK_OK)
-                break;
-            status = rk_error_set(&fault, RK_BUSY, "the registered spec keeps changing");
-        } else if (status != RK_FULL || rk_store_grow(client->store, &fault) != RK_OK) {
-            break;
-        }
-    }
-    rki_session_give(session);
-    if (status != RK_OK && status != RK_NOT_FOUND && err)
-        *err = fault;
-    return status;
-}
-
-rk_status rk_client_put(rk_client *client, const rk_scope *scope, const char *entity,
-                        const rk_id *ids, size_t id_count, rk_slice value, rk_error *err)
-{
-    request r = {scope, entity, ids, id_count, &value};
-    return write_record(client, &r, err);
-}
-
-rk_status rk_client_delete(rk_client *client, const rk_scope *scope, const char *entity,
-                           const rk_id *ids, size_t id_count, rk_error *err)
-{
-    request r = {scope, entity, ids, id_count, NULL};
-    return write_record(client, &r, err);
+    work w = {.session = session, .txn = txn, .err = err, .target = *target};
+    rki_changes_init(&w.changes, session, txn, err);
+    return delete_record(&w);
 }

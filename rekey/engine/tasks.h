@@ -56,8 +56,7 @@ struct rk_run {
     uint32_t stage;
     rk_verification *verification;
     bool verifying_template;
-    rk_digest fingerprint; /* when the verification began */
-    uint64_t client_commits;
+    rk_evidence evidence; /* when the verification began */
     rki_sweep *sweep;
     rki_collisions collisions;
 

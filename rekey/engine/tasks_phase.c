@@ -112,8 +112,7 @@ static rk_status do_verdict(rk_run *run, rk_txn *txn, bool clean, rk_error *err)
     rk_verdict verdict = {.clean = clean,
                           .epoch = run->state.tier[tier].epoch,
                           .plan = run->plan.digest,
-                          .fingerprint = run->fingerprint,
-                          .client_commits = run->client_commits,
+                          .evidence = run->evidence,
                           .wall_ms = rk_clock_wall_ms(migration->clock)};
     char detail[160];
     snprintf(detail, sizeof detail, "tier %s: %s, %" PRIu64 " records, %" PRIu64 " differences",
@@ -142,8 +141,7 @@ rk_status rki_record_verdict(rk_run *run, bool clean, rk_error *err)
 
 /* --- flip ------------------------------------------------------------------------------------- */
 
-/* The verdict must be of this tier's epoch and this plan, clean, and not overtaken by a writer that
- * is no phase-aware client. */
+/* The verdict must be of this tier's epoch and this plan, clean, and not overtaken. */
 static rk_status judge_verdict(rk_run *run, rk_view *view, rk_error *err)
 {
     rk_migration *migration = run->migration;
@@ -151,17 +149,15 @@ static rk_status judge_verdict(rk_run *run, rk_view *view, rk_error *err)
     rk_tier tier = rki_run_tier(run);
     const char *name = rk_tier_name(tier);
     rk_verdict verdict;
-    rk_digest now;
-    uint64_t commits;
+    rk_evidence now;
+    const char *against;
     rk_status status = rk_verdict_load(view, meta, tier, &verdict, err);
     if (status == RK_NOT_FOUND) {
         rki_run_stop(run, RK_RUN_GATE, "tier %s has not been verified", name);
         return RK_OK;
     }
     if (status == RK_OK)
-        status = rk_state_fingerprint(view, migration->spec, &now, err);
-    if (status == RK_OK)
-        status = rk_client_commits_load(view, meta, &commits, err);
+        status = rk_evidence_load(view, meta, migration->spec, &now, err);
     if (status != RK_OK)
         return status;
     if (!verdict.clean)
@@ -170,10 +166,8 @@ static rk_status judge_verdict(rk_run *run, rk_view *view, rk_error *err)
              memcmp(&verdict.plan, &run->plan.digest, sizeof verdict.plan) != 0)
         rki_run_stop(run, RK_RUN_GATE, "the verification of tier %s is of another plan or epoch",
                      name);
-    else if (memcmp(&now, &verdict.fingerprint, sizeof now) != 0 &&
-             commits == verdict.client_commits)
-        rki_run_stop(run, RK_RUN_GATE,
-                     "the store was changed since the verification, by no phase-aware client");
+    else if ((against = rk_evidence_against(&verdict.evidence, &now)) != NULL)
+        rki_run_stop(run, RK_RUN_GATE, "%s", against);
     return RK_OK;
 }
 

@@ -47,7 +47,7 @@ static void fill_job(rk_run *run)
     };
 }
 
-/* Loads state, plan and the store's fingerprint in one snapshot. */
+/* Loads state, plan and the evidence in one snapshot. */
 static rk_status look(rk_run *run, rk_checkpoint *point, bool *has_point, rk_verdict *verdict,
                       bool *has_verdict, rk_error *err)
 {
@@ -59,9 +59,7 @@ static rk_status look(rk_run *run, rk_checkpoint *point, bool *has_point, rk_ver
     if (status == RK_OK)
         status = load_state(run, view, err);
     if (status == RK_OK)
-        status = rk_state_fingerprint(view, migration->spec, &run->fingerprint, err);
-    if (status == RK_OK)
-        status = rk_client_commits_load(view, meta, &run->client_commits, err);
+        status = rk_evidence_load(view, meta, migration->spec, &run->evidence, err);
     if (status == RK_OK) {
         status = rk_checkpoint_load(view, meta, tier, point, err);
         *has_point = status == RK_OK;
@@ -80,7 +78,7 @@ static bool still_proven(const rk_run *run, const rk_verdict *verdict)
 {
     return verdict->clean && verdict->epoch == run->state.tier[rki_run_tier(run)].epoch &&
            memcmp(&verdict->plan, &run->plan.digest, sizeof verdict->plan) == 0 &&
-           memcmp(&verdict->fingerprint, &run->fingerprint, sizeof run->fingerprint) == 0;
+           rk_evidence_same(&verdict->evidence, &run->evidence);
 }
 
 static rk_status start_job(rk_run *run, const rk_checkpoint *from, const rk_checkpoint *earlier,

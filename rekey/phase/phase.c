@@ -12,9 +12,9 @@
     {                                                                                              \
         row, row                                                                                   \
     }
-#define ROW(read, write_old, write_new)                                                            \
+#define ROW(read, write_old, write_new, compare)                                                   \
     {                                                                                              \
-        RK_READ_##read, RK_WRITE_##write_old, RK_WRITE_##write_new                                 \
+        RK_READ_##read, RK_WRITE_##write_old, RK_WRITE_##write_new, RK_COMPARE_##compare           \
     }
 
 /* [strategy][phase][undoing]. */
@@ -23,21 +23,22 @@ static const rk_phase_rule rules[STRATEGY_COUNT][RK_PHASE_COUNT][2] = {
         {
             /* Undoing: the new copies are being dropped, and a write must not leave a stale one
              * behind the place that the job has reached. */
-            [RK_PHASE_OLD] = {ROW(OLD, PUT, NOT), ROW(OLD, PUT, DROP)},
-            [RK_PHASE_DUAL_WRITE] = BOTH(ROW(OLD, PUT, PUT)),
-            [RK_PHASE_FLIPPED] = BOTH(ROW(NEW, PUT, PUT)),
+            [RK_PHASE_OLD] = {ROW(OLD, PUT, NOT, NOT), ROW(OLD, PUT, DROP, NOT)},
+            [RK_PHASE_DUAL_WRITE] = BOTH(ROW(OLD, PUT, PUT, COPIES)),
+            [RK_PHASE_FLIPPED] = BOTH(ROW(NEW, PUT, PUT, COPIES)),
             /* A write drops the old copy, so that contract never meets one that is out of date. */
-            [RK_PHASE_CONTRACTED] = BOTH(ROW(NEW, DROP, PUT)),
-            [RK_PHASE_DONE] = BOTH(ROW(NEW, NOT, PUT)),
+            [RK_PHASE_CONTRACTED] = BOTH(ROW(NEW, DROP, PUT, NOT)),
+            [RK_PHASE_DONE] = BOTH(ROW(NEW, NOT, PUT, NOT)),
         },
     [RK_STRATEGY_MOVE] =
         {
-            [RK_PHASE_OLD] = BOTH(ROW(OLD, PUT, NOT)),
+            [RK_PHASE_OLD] = BOTH(ROW(OLD, PUT, NOT, NOT)),
             /* Undoing: records travel back, so a write lands where they go. */
-            [RK_PHASE_DUAL_WRITE] = {ROW(NEW_THEN_OLD, DROP, PUT), ROW(NEW_THEN_OLD, PUT, DROP)},
-            [RK_PHASE_FLIPPED] = BOTH(ROW(NEW, DROP, PUT)),
-            [RK_PHASE_CONTRACTED] = BOTH(ROW(NEW, DROP, PUT)),
-            [RK_PHASE_DONE] = BOTH(ROW(NEW, NOT, PUT)),
+            [RK_PHASE_DUAL_WRITE] = {ROW(NEW_THEN_OLD, DROP, PUT, SINGLE),
+                                     ROW(NEW_THEN_OLD, PUT, DROP, SINGLE)},
+            [RK_PHASE_FLIPPED] = BOTH(ROW(NEW, DROP, PUT, SINGLE)),
+            [RK_PHASE_CONTRACTED] = BOTH(ROW(NEW, DROP, PUT, SINGLE)),
+            [RK_PHASE_DONE] = BOTH(ROW(NEW, NOT, PUT, NOT)),
         },
 };
 

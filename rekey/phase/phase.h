@@ -30,10 +30,18 @@ typedef enum rk_read_from {
 /* What a write does to each side: puts there, removes what is there, or leaves it alone. */
 typedef enum rk_write_to { RK_WRITE_NOT, RK_WRITE_PUT, RK_WRITE_DROP } rk_write_to;
 
+/* What must hold between a record's two keys, for reads that look at both. */
+typedef enum rk_compare {
+    RK_COMPARE_NOT,
+    RK_COMPARE_COPIES, /* the new record is what the old one becomes */
+    RK_COMPARE_SINGLE  /* the record is at one of them only */
+} rk_compare;
+
 typedef struct rk_phase_rule {
     rk_read_from read;
     rk_write_to write_old;
     rk_write_to write_new;
+    rk_compare compare;
 } rk_phase_rule;
 
 /* The row for a strategy and phase; `undoing` is true while a rollback has begun and not ended. */

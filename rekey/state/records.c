@@ -207,8 +207,10 @@ rk_status rk_verdict_load(rk_view *view, rk_table meta, rk_tier tier, rk_verdict
     verdict.clean = rki_take_bool(&reader);
     verdict.epoch = rk_take_u64(&reader);
     rki_take_fixed(&reader, verdict.plan.bytes, sizeof verdict.plan.bytes);
-    rki_take_fixed(&reader, verdict.fingerprint.bytes, sizeof verdict.fingerprint.bytes);
-    verdict.client_commits = rk_take_u64(&reader);
+    rki_take_fixed(&reader, verdict.evidence.fingerprint.bytes,
+                   sizeof verdict.evidence.fingerprint.bytes);
+    verdict.evidence.client_commits = rk_take_u64(&reader);
+    verdict.evidence.differences = rk_take_u64(&reader);
     verdict.wall_ms = (int64_t)rk_take_u64(&reader);
     status = rki_record_close(&reader, "verify", err);
     if (status == RK_OK)
@@ -225,9 +227,10 @@ rk_status rk_verdict_save(rk_txn *txn, rk_table meta, rk_tier tier, const rk_ver
     rki_enc_u8(&encoder, verdict->clean);
     rki_enc_u64(&encoder, verdict->epoch);
     rki_enc_bytes(&encoder, rk_slice_of(verdict->plan.bytes, sizeof verdict->plan.bytes));
-    rki_enc_bytes(&encoder,
-                  rk_slice_of(verdict->fingerprint.bytes, sizeof verdict->fingerprint.bytes));
-    rki_enc_u64(&encoder, verdict->client_commits);
+    rki_enc_bytes(&encoder, rk_slice_of(verdict->evidence.fingerprint.bytes,
+                                        sizeof verdict->evidence.fingerprint.bytes));
+    rki_enc_u64(&encoder, verdict->evidence.client_commits);
+    rki_enc_u64(&encoder, verdict->evidence.differences);
     rki_enc_u64(&encoder, (uint64_t)verdict->wall_ms);
     return rki_encoder_save(&encoder, txn, meta, tier_key("verify", tier, key));
 }

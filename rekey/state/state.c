@@ -6,9 +6,8 @@
 
 #include "rekey/state/layout.h"
 
-#define STATE_KEY  RK_SLICE_LITERAL("state")
-#define SPEC_KEY   RK_SLICE_LITERAL("spec")
-#define CLIENT_KEY RK_SLICE_LITERAL("client")
+#define STATE_KEY RK_SLICE_LITERAL("state")
+#define SPEC_KEY  RK_SLICE_LITERAL("spec")
 
 /* --- phase and epoch -------------------------------------------------------------------------- */
 
@@ -201,6 +200,8 @@ rk_status rk_state_register(rk_txn *txn, rk_table meta, const rk_spec *spec,
         status = rk_state_spec_save(txn, meta, source, err);
     if (status == RK_OK)
         status = rk_active_plan_clear(txn, meta, err);
+    if (status == RK_OK)
+        status = rk_compared_clear(txn, meta, err);
     for (int i = 0; status == RK_OK && i < RK_TIER_COUNT; i++) {
         status = rk_checkpoint_clear(txn, meta, (rk_tier)i, err);
         if (status == RK_OK)
@@ -209,53 +210,4 @@ rk_status rk_state_register(rk_txn *txn, rk_table meta, const rk_spec *spec,
     if (status == RK_OK)
         *changed = true;
     return status;
-}
-
-/* --- fingerprints and clients ----------------------------------------------------------------- */
-
-rk_status rk_state_fingerprint(rk_view *view, const rk_spec *spec, rk_digest *out, rk_error *err)
-{
-    rk_digest chain = {{0}};
-    for (size_t i = 0; i <= spec->index_name_count; i++) {
-        const char *name = i == 0 ? spec->database : spec->index_names[i - 1];
-        uint8_t bytes[RK_FINGERPRINT_BYTES_MAX];
-        size_t len = 0;
-        rk_status status = rk_view_fingerprint(view, name, bytes, &len, err);
-        if (status != RK_OK)
-            return status;
-        rk_slice parts[] = {rk_slice_of(chain.bytes, sizeof chain.bytes), rk_slice_str(name),
-                            rk_slice_of(bytes, len)};
-        rk_digest_parts("rekey fingerprint v1", parts, 3, &chain);
-    }
-    *out = chain;
-    return RK_OK;
-}
-
-rk_status rk_client_commits_load(rk_view *view, rk_table meta, uint64_t *out, rk_error *err)
-{
-    rk_reader reader;
-    rk_status status = rki_record_open(view, meta, CLIENT_KEY, &reader, err);
-    if (status == RK_NOT_FOUND) {
-        *out = 0;
-        return RK_OK;
-    }
-    if (status != RK_OK)
-        return status;
-    uint64_t commits = rk_take_u64(&reader);
-    status = rki_record_close(&reader, "client", err);
-    if (status == RK_OK)
-        *out = commits;
-    return status;
-}
-
-rk_status rk_client_commits_add(rk_txn *txn, rk_table meta, rk_error *err)
-{
-    uint64_t commits;
-    rki_encoder encoder;
-    rk_status status = rk_client_commits_load(rk_txn_view(txn), meta, &commits, err);
-    if (status != RK_OK)
-        return status;
-    rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, commits + 1);
-    return rki_encoder_save(&encoder, txn, meta, CLIENT_KEY);
 }

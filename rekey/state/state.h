@@ -19,6 +19,7 @@
  *   task/TIER        checkpoint of the tier's current job                  (rk_checkpoint)
  *   verify/TIER      last verification recorded by a run                   (rk_verdict)
  *   client           commits made by phase-aware clients, a counter
+ *   compared         comparison reads and the differences they found     (rk_compared)
  *   quarantine/HASH  a record left alone                                   (rk_quarantined)
  *   shadow/HASH      a new record whose old key holds another capsule's    (rk_shadow)
  *   kept/HASH        note: the old value ended in the capsule member already
@@ -149,12 +150,18 @@ rk_status rk_checkpoint_clear(rk_txn *txn, rk_table meta, rk_tier tier, rk_error
 
 /* --- verification ----------------------------------------------------------------------------- */
 
+/* The store as a verification found it. */
+typedef struct rk_evidence {
+    rk_digest fingerprint;   /* of all tables */
+    uint64_t client_commits; /* made by phase-aware clients */
+    uint64_t differences;    /* found by comparison reads */
+} rk_evidence;
+
 typedef struct rk_verdict {
     bool clean;
     uint64_t epoch; /* the tier's */
     rk_digest plan;
-    rk_digest fingerprint;   /* of all tables, when it ended */
-    uint64_t client_commits; /* then */
+    rk_evidence evidence; /* when it began */
     int64_t wall_ms;
 } rk_verdict;
 
@@ -164,6 +171,16 @@ rk_status rk_verdict_save(rk_txn *txn, rk_table meta, rk_tier tier, const rk_ver
                           rk_error *err);
 rk_status rk_verdict_clear(rk_txn *txn, rk_table meta, rk_tier tier, rk_error *err);
 
+rk_status rk_evidence_load(rk_view *view, rk_table meta, const rk_spec *spec, rk_evidence *out,
+                           rk_error *err);
+
+/* Nothing was written in between, as far as the store can tell. */
+bool rk_evidence_same(const rk_evidence *then, const rk_evidence *now);
+
+/* Why a verification made on `then` does not hold `now`, a static string; NULL if it does: the
+ * writes of phase-aware clients keep both sides alike, and do not count against it. */
+const char *rk_evidence_against(const rk_evidence *then, const rk_evidence *now);
+
 /* One digest over the fingerprints of the records table and every index table of the spec. */
 rk_status rk_state_fingerprint(rk_view *view, const rk_spec *spec, rk_digest *out, rk_error *err);
 
@@ -172,6 +189,17 @@ rk_status rk_state_fingerprint(rk_view *view, const rk_spec *spec, rk_digest *ou
 /* Commits made by phase-aware clients; 0 when none. */
 rk_status rk_client_commits_load(rk_view *view, rk_table meta, uint64_t *out, rk_error *err);
 rk_status rk_client_commits_add(rk_txn *txn, rk_table meta, rk_error *err);
+
+/* Reads that looked at both keys of a record, and those of them that found a difference; the sums
+ * of all clients since this migration began. Zeros when none. */
+typedef struct rk_compared {
+    uint64_t compared;
+    uint64_t different;
+} rk_compared;
+
+rk_status rk_compared_load(rk_view *view, rk_table meta, rk_compared *out, rk_error *err);
+rk_status rk_compared_add(rk_txn *txn, rk_table meta, const rk_compared *more, rk_error *err);
+rk_status rk_compared_clear(rk_txn *txn, rk_table meta, rk_error *err);
 
 /* --- quarantine, shadows, notes --------------------------------------------------------------- */
 

@@ -215,8 +215,7 @@ static const rk_verdict verdict_sample = {
     .clean = true,
     .epoch = 8,
     .plan = {{1, [31] = 2}},
-    .fingerprint = {{3, [31] = 4}},
-    .client_commits = 5,
+    .evidence = {.fingerprint = {{3, [31] = 4}}, .client_commits = 5, .differences = 7},
     .wall_ms = 1767225600000,
 };
 
@@ -235,8 +234,7 @@ static rk_status load_verdict(rk_view *view, rk_table meta, rk_error *err)
         return status;
     assert_true(out.clean && out.epoch == verdict_sample.epoch);
     assert_memory_equal(&out.plan, &verdict_sample.plan, sizeof out.plan);
-    assert_memory_equal(&out.fingerprint, &verdict_sample.fingerprint, sizeof out.fingerprint);
-    assert_true(out.client_commits == verdict_sample.client_commits);
+    assert_memory_equal(&out.evidence, &verdict_sample.evidence, sizeof out.evidence);
     assert_true(out.wall_ms == verdict_sample.wall_ms);
     return status;
 }
