@@ -208,10 +208,13 @@ static rk_status execute(rk_client *client, request *r, rk_error *err)
     rk_error fault = {0};
     for (size_t i = 0; i < r->count; i++)
         r->operations[i].found = (rk_value){0};
+    bool reads = only_gets(r);
+    if (!reads && client->options.read_only)
+        return rk_error_set(err, RK_INVALID, "the client is read-only");
     rk_status status = rki_session_take(client, &session, err);
     if (status != RK_OK)
         return status;
-    status = only_gets(r) ? read_all(session, r, &fault) : write_until_settled(session, r, &fault);
+    status = reads ? read_all(session, r, &fault) : write_until_settled(session, r, &fault);
     rki_session_give(session);
     if (status == RK_OK)
         return status;

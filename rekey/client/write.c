@@ -237,25 +237,24 @@ static rk_status forget_new(const work *w, rk_slice new_key)
 
 /* --- heirs ------------------------------------------------------------------------------------ */
 
-/* In the old shape a child belongs to whichever capsule its parent's old copy is in. If a put took
- * the old key of another capsule's record, that record's children would change hands, and the
- * backfill would carry them into the wrong capsule. */
+/* In the old shape a child names its parent by an id that two capsules may use. While records of
+ * that shape are still read or moved, a put must not make it doubtful whose child they are. */
 
-static rk_status is_heir(const work *w, const rk_entry *entry, bool *out)
+static rk_status is_heir(const work *w, const rk_entry *entry, rk_slice parent_new_key, bool *out)
 {
     rki_session *s = w->session;
-    rki_found child = {.present = true};
+    rki_found child = {.present = true, .value = entry->value};
     rk_status status = rk_arena_copy(&s->arena, entry->key, &child.key, w->err);
-    child.value = entry->value;
     if (status == RK_OK)
         status = rki_judge_old(s, &child, w->err);
     *out = status == RK_OK && child.image.parent_new_key.len > 0 &&
-           rk_slice_equal(child.image.parent_new_key, w->old.image.new_key);
+           rk_slice_equal(child.image.parent_new_key, parent_new_key);
     return status;
 }
 
-/* Looks at the tenant's records of one entity; more than a lock may be held for count as heirs. */
-static rk_status find_heirs_of(const work *w, const rk_entity *entity, bool *out)
+/* Walks the tenant's records of one entity; more than the lock may be held for count as heirs. */
+static rk_status find_heirs_of(const work *w, const rk_entity *entity, rk_slice parent_new_key,
+                               bool *out)
 {
     rki_session *s = w->session;
     rk_binding binding = {0};
@@ -275,7 +274,7 @@ static rk_status find_heirs_of(const work *w, const rk_entity *entity, bool *out
             break;
         *out = looked_at == HEIRS_LOOKED_AT_MAX;
         if (!*out)
-            status = is_heir(w, &entry, out);
+            status = is_heir(w, &entry, parent_new_key, out);
         if (status == RK_OK && !*out)
             status = rk_cursor_next(cursor, &entry, w->err);
     }
@@ -284,36 +283,89 @@ static rk_status find_heirs_of(const work *w, const rk_entity *entity, bool *out
     return status == RK_NOT_FOUND ? RK_OK : status;
 }
 
-static rk_status has_heirs(const work *w, bool *out)
+/* Whether records of the old shape hang on the parent whose new key this is. */
+static rk_status has_heirs(const work *w, rk_slice parent_new_key, bool *out)
 {
     const rk_spec *spec = w->session->spec;
     rk_status status = RK_OK;
     *out = false;
     for (size_t i = 0; i < spec->entity_count && status == RK_OK && !*out; i++)
         if (spec->entities[i].parent == w->target.entity_index)
-            status = find_heirs_of(w, &spec->entities[i], out);
+            status = find_heirs_of(w, &spec->entities[i], parent_new_key, out);
     return status;
 }
 
-/* Where both sides are written. Before the flip the other record is what a get gives, so the caller
- * learns nothing from the refusal; after it the write must not tell, and goes to the new side. */
-static rk_status spare_heirs(work *w)
+/* Both sides are written: the put would take the old key, and the children with it. Before the flip
+ * the other record is what a get gives, so the refusal tells nothing new; after it the write must
+ * not tell, and goes to the new side alone. */
+static rk_status spare_copied_heirs(work *w)
 {
-    const rk_phase_rule *rule = w->session->rule;
     bool heirs = false;
-    if (w->new_only || rule->write_old != RK_WRITE_PUT || rule->write_new != RK_WRITE_PUT ||
-        !is_foreign(w) || w->old.image.new_key.len == 0)
+    if (w->new_only || !is_foreign(w) || w->old.image.new_key.len == 0)
         return RK_OK;
-    rk_status status = has_heirs(w, &heirs);
+    rk_status status = has_heirs(w, w->old.image.new_key, &heirs);
     if (status != RK_OK || !heirs)
         return status;
-    w->new_only = may_leave_old(rule);
+    w->new_only = may_leave_old(w->session->rule);
     if (w->new_only)
         return RK_OK;
     return rk_error_set(w->err, RK_CONFLICT,
                         "the old key of this %s holds a record of another capsule, and its "
                         "children would change hands; until the flip it needs another id",
                         w->target.entity->name);
+}
+
+/* The new key that a record of this id has, or will have, in the capsule; empty when it has none.
+ */
+static rk_status find_rival(const work *w, rk_slice capsule, rk_slice *out)
+{
+    rki_session *s = w->session;
+    rk_binding binding = w->target.binding;
+    rk_slice ignored;
+    *out = RK_SLICE_EMPTY;
+    binding.value[s->spec->capsule] = capsule;
+    rk_status status = rki_bind_members(s, w->target.entity, w->image.new_value, &binding, w->err);
+    if (status == RK_OK)
+        status = rki_target_key(s, &w->target.entity->new_key, &binding, out, w->err);
+    if (status != RK_OK || out->len == 0 || rk_slice_equal(*out, w->old.image.new_key))
+        return status;
+    status = rk_view_get(s->view, s->tables.records, *out, &ignored, w->err);
+    if (status == RK_NOT_FOUND)
+        *out = RK_SLICE_EMPTY;
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+/* Records travel: children that have not arrived yet would find two parents. */
+static rk_status spare_travelling_heirs(work *w)
+{
+    const rk_spec *spec = w->session->spec;
+    bool heirs = false;
+    if (w->new.present)
+        return RK_OK;
+    for (size_t i = 0; i < spec->allowed_count && !heirs; i++) {
+        rk_slice rival;
+        if (rk_slice_equal(spec->allowed[i], w->target.capsule))
+            continue;
+        rk_status status = find_rival(w, spec->allowed[i], &rival);
+        if (status == RK_OK && rival.len > 0)
+            status = has_heirs(w, rival, &heirs);
+        if (status != RK_OK)
+            return status;
+    }
+    if (!heirs)
+        return RK_OK;
+    return rk_error_set(w->err, RK_BUSY, "records that hang on this %s are still being moved",
+                        w->target.entity->name);
+}
+
+static rk_status spare_heirs(work *w)
+{
+    const rk_phase_rule *rule = w->session->rule;
+    if (rule->write_new != RK_WRITE_PUT)
+        return RK_OK;
+    if (rule->write_old == RK_WRITE_PUT)
+        return spare_copied_heirs(w);
+    return rule->read == RK_READ_NEW_THEN_OLD ? spare_travelling_heirs(w) : RK_OK;
 }
 
 /* --- put -------------------------------------------------------------------------------------- */

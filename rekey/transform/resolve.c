@@ -265,9 +265,12 @@ static bool search_new(search *s)
     return bind_parent(s->call, s->depth, RK_REASON_ORPHAN) && look_in_each(s, look_at_new_in);
 }
 
+/* What is at the old key says whose child a record of the old shape is, whoever has a parent of
+ * this id at a new key; only when it has moved do the new keys tell. A wanted capsule is looked for
+ * on both sides: two capsules may share the old key. */
 static bool search_both(search *s)
 {
-    if (!s->parent->capsule_in_old) /* two capsules may share it: what has moved tells them apart */
+    if (s->wanted != RKI_ANY_CAPSULE && !s->parent->capsule_in_old)
         return search_new(s) && (is_satisfied(s) || search_old(s));
     return search_old(s) && (s->found != 0 || search_new(s));
 }

@@ -262,6 +262,22 @@ bool bench_kept(bench *b, const char *new_key)
     return has;
 }
 
+uint64_t bench_commits(bench *b)
+{
+    uint64_t commits = 0;
+    rk_view *view = look(b);
+    must(rk_client_commits_load(view, b->tables.meta, &commits, &b->err), &b->err);
+    rk_snapshot_close(view);
+    return commits;
+}
+
+uint64_t bench_transactions(bench *b)
+{
+    rk_space space;
+    must(rk_store_space(b->store, &space, &b->err), &b->err);
+    return space.last_txn;
+}
+
 /* --- through the client ----------------------------------------------------------------------- */
 
 rk_id id_of(const char *name, const char *value)
@@ -346,8 +362,8 @@ const char *query(bench *b, const char *capsule, const char *entity, const char 
 {
     rk_iterator *rows = NULL;
     rk_scope scope = scope_of("t1", capsule);
-    must(rk_client_query(b->client, &scope, entity, index, where, where_count, NULL, &rows,
-                         &b->err),
-         &b->err);
+    must(
+        rk_client_query(b->client, &scope, entity, index, where, where_count, NULL, &rows, &b->err),
+        &b->err);
     return drain(b, rows);
 }

@@ -39,6 +39,8 @@ uint64_t bench_entries(bench *b, const char *index);
 uint64_t bench_shadows(bench *b);
 bool bench_shadowed(bench *b, const char *new_key);
 bool bench_kept(bench *b, const char *new_key);
+uint64_t bench_commits(bench *b);      /* of phase-aware clients */
+uint64_t bench_transactions(bench *b); /* of anybody */
 
 /* Calls of the client for tenant "t1". `id` is the value of the entity's only id, NULL for none. */
 rk_status put(bench *b, const char *capsule, const char *entity, const char *id, const char *value);

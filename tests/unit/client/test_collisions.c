@@ -144,6 +144,95 @@ static void test_parents_in_two_capsules(void **state)
     }
 }
 
+/* A put must not take the old copy that children hang on: they would change capsule in the old
+ * shape, and the backfill would follow. */
+static void test_heirs_before_the_flip(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+    assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+    assert_int_equal(put(&b, "PRODUS", "Contract", "c2", PRODUS_1), RK_OK);
+    assert_int_equal(put(&b, "PRODUS", "Item", "i1", "{\"contract_id\":\"c1\"}"), RK_OK);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_CONFLICT);
+    assert_non_null(strstr(b.err.message, "its children would change hands"));
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c2", DEVUS_2), RK_OK); /* no children */
+    assert_value(&b, OLD_KEY, PRODUS_1);
+    assert_value(&b, DEVUS_KEY, NULL);
+    /* Its own capsule may, and so may the other once the child is gone. */
+    assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+    assert_int_equal(drop(&b, "PRODUS", "Item", "i1"), RK_OK);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    bench_close(&b);
+}
+
+/* After the flip the writer must not learn of the other record: the new side alone is written. */
+static void test_heirs_after_the_flip(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"contract_id\":\"c1\"}";
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_phase(&b, RK_PHASE_FLIPPED, false);
+    assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+    assert_int_equal(put(&b, "PRODUS", "Item", "i1", item), RK_OK);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    assert_value(&b, OLD_KEY, PRODUS_1);
+    assert_true(bench_shadowed(&b, DEVUS_KEY));
+    assert_false(bench_shadowed(&b, PRODUS_KEY));
+    /* Its children have no place in the old shape either. */
+    assert_value(&b, "TENANT#t1#ITEM#i1", item);
+    assert_int_equal(put(&b, "DEVUS", "Item", "i2", item), RK_OK);
+
+    assert_int_equal(put(&b, "DEVUS", "Item", "i1", item), RK_OK);
+
+    assert_value(&b, "TENANT#t1#ITEM#i2", NULL);
+    assert_value(&b, "TENANT#t1#ITEM#i1", item);
+    assert_true(bench_shadowed(&b, "TENANT#t1#CAPSULE#DEVUS#ITEM#i2"));
+    assert_int_equal(bench_shadows(&b), 3);
+    assert_string_equal(get(&b, "PRODUS", "Item", "i1"),
+                        "{\"contract_id\":\"c1\",\"capsule_id\":\"PRODUS\"}");
+    assert_string_equal(get(&b, "DEVUS", "Item", "i1"),
+                        "{\"contract_id\":\"c1\",\"capsule_id\":\"DEVUS\"}");
+    assert_int_equal(put(&b, "PRODEU", "Item", "i3", item), RK_CONFLICT);
+    /* What goes takes its note along, and leaves the other capsule's copies alone. */
+    assert_int_equal(drop(&b, "DEVUS", "Item", "i1"), RK_OK);
+    assert_value(&b, "TENANT#t1#ITEM#i1", item);
+    assert_int_equal(drop(&b, "DEVUS", "Item", "i2"), RK_OK);
+    assert_value(&b, "TENANT#t1#ITEM#i1", item);
+    assert_int_equal(drop(&b, "DEVUS", "Contract", "c1"), RK_OK);
+    assert_int_equal(bench_shadows(&b), 0);
+    assert_value(&b, OLD_KEY, PRODUS_1);
+    assert_value(&b, "TENANT#t1#ITEM#i1", item);
+    bench_close(&b);
+}
+
+/* A child that has not been moved must not find two parents: its capsule would be in doubt. */
+static void test_heirs_on_their_way(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"contract_id\":\"c1\"}";
+    static const char *const parents[] = {OLD_KEY, PRODUS_KEY};
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        bench_open(&b, RK_STRATEGY_MOVE);
+        bench_plant(&b, parents[i], PRODUS_1);
+        bench_plant(&b, "TENANT#t1#ITEM#i1", item);
+        bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_BUSY);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c2", DEVUS_2), RK_OK);
+        assert_string_equal(get(&b, "PRODUS", "Item", "i1"), item);
+        assert_null(get(&b, "DEVUS", "Item", "i1"));
+        /* Once it has arrived nothing is in doubt. */
+        assert_int_equal(put(&b, "PRODUS", "Item", "i1", item), RK_OK);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+        assert_null(get(&b, "DEVUS", "Item", "i1"));
+        assert_non_null(get(&b, "PRODUS", "Item", "i1"));
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +242,9 @@ int main(void)
         cmocka_unit_test(test_delete_in_phase_old),
         cmocka_unit_test(test_child_after_its_parent),
         cmocka_unit_test(test_parents_in_two_capsules),
+        cmocka_unit_test(test_heirs_before_the_flip),
+        cmocka_unit_test(test_heirs_after_the_flip),
+        cmocka_unit_test(test_heirs_on_their_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
