@@ -8,6 +8,10 @@
 
 #include "store/store.h"
 
+/* Killed readers are cleared on open, when the map must grow, and each time a process has begun so
+ * many write transactions: one that stays for months must not keep pages that nobody can read. */
+#define RK_LMDB_READER_CHECK_EVERY 1024
+
 typedef enum rk_lmdb_mode {
     RK_LMDB_READ,  /* changes no byte of the data file */
     RK_LMDB_WRITE, /* the environment must exist */
@@ -22,8 +26,7 @@ typedef struct rk_lmdb_options {
 /* Opens the environment in folder `path`. RK_NOT_FOUND: no such folder or no environment in it.
  * RK_INVALID: the file is not an LMDB environment, or of another version or page size.
  * RK_BUSY: this process has it open already (LMDB would silently lose its write lock).
- * RK_IO: permissions and the rest, each with the path and the system's word.
- * Clears dead readers. */
+ * RK_IO: permissions and the rest, each with the path and the system's word. */
 rk_status rk_lmdb_open(const char *path, const rk_lmdb_options *options, rk_store **out,
                        rk_error *err);
 

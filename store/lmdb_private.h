@@ -50,12 +50,13 @@ typedef struct rki_lmdb_store {
 
     pthread_mutex_t gate_lock;
     pthread_cond_t gate_changed;
-    uint32_t inside;  /* transactions that look into the map */
-    bool resizing;    /* somebody waits to replace the map, or does */
-    bool replacing;   /* nobody may look into it now */
-    bool unmapped;    /* replacing it failed: nothing works any more but close */
-    bool writing;     /* a write transaction is open in this process... */
-    pthread_t writer; /* ...by this thread */
+    uint32_t inside;       /* transactions that look into the map */
+    bool resizing;         /* somebody waits to replace the map, or does */
+    bool replacing;        /* nobody may look into it now */
+    bool unmapped;         /* replacing it failed: nothing works any more but close */
+    bool writing;          /* a write transaction is open in this process... */
+    pthread_t writer;      /* ...by this thread */
+    uint32_t writes_begun; /* under LMDB's write lock */
 
     pthread_mutex_t tables_lock;
     uint64_t handles_opened; /* under tables_lock: grows with every handle that was kept */

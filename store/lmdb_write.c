@@ -32,6 +32,9 @@ rk_status rki_lmdb_txn_begin(rk_store *base, rk_txn **out, rk_error *err)
         free(txn);
         return status;
     }
+    int dead = 0;
+    if (++store->writes_begun % RK_LMDB_READER_CHECK_EVERY == 0)
+        mdb_reader_check(store->env, &dead); /* best effort */
     txn->view.live = true;
     txn->view.writable = true;
     *out = &txn->base;

@@ -4,6 +4,7 @@
  * through a pipe when to go on. Children report by their exit status and never through cmocka. */
 #include "contract.h"
 #include "folder.h"
+#include "store/lmdb.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -339,11 +340,21 @@ static uint64_t used_after_rewrites(rk_store *store, rk_table table)
     return space.used_bytes;
 }
 
+static void begin_often(rk_store *store)
+{
+    for (int i = 0; i < RK_LMDB_READER_CHECK_EVERY; i++) {
+        rk_txn *txn = NULL;
+        must(rk_txn_begin(store, &txn, NULL));
+        rk_txn_abort(txn);
+    }
+}
+
 static void test_killed_reader(void **state)
 {
+    enum { BY_OPEN, BY_GROW, BY_WRITES, WAYS };
     const folder *f = *state;
     rk_table table;
-    for (int by_grow = 0; by_grow < 2; by_grow++) {
+    for (int way = 0; way < WAYS; way++) {
         child c = fork_child(f, child_holds_snapshot);
         rk_store *store = open_table_in(f, 0, &table);
         assert_non_null(store);
@@ -355,8 +366,10 @@ static void test_killed_reader(void **state)
         assert_int_equal(reap(&c), 128 + SIGKILL);
         uint64_t pinned = used_after_rewrites(store, table);
         assert_true(pinned > calm + 10 * 32 * BIG); /* no page is used again */
-        if (by_grow) {
+        if (way == BY_GROW) {
             must(rk_store_grow(store, NULL));
+        } else if (way == BY_WRITES) {
+            begin_often(store);
         } else {
             rk_store_close(store);
             store = open_table_in(f, 0, &table);
