@@ -81,6 +81,14 @@ static bool still_proven(const rk_run *run, const rk_verdict *verdict)
            rk_evidence_same(&verdict->evidence, &run->evidence);
 }
 
+/* Whether a backfill that stands at the beginning of stage 1 must verify the template entity first:
+ * nothing else may start before. An only entity has nobody who waits for it; the verification of
+ * the whole follows. */
+static bool template_comes_first(const rk_run *run)
+{
+    return run->job.kind == RK_JOB_BACKFILL && run->migration->spec->entity_count > 1;
+}
+
 static rk_status start_job(rk_run *run, const rk_checkpoint *from, const rk_checkpoint *earlier,
                            rk_error *err)
 {
@@ -91,8 +99,8 @@ static rk_status start_job(rk_run *run, const rk_checkpoint *from, const rk_chec
         return status;
     run->stage = from ? from->stage : 0;
     /* A crash may have come between the template's last batch and its verification. */
-    run->verifying_template = run->job.kind == RK_JOB_BACKFILL && run->stage == 1 &&
-                              from->tenant_len == 0 && from->key_len == 0;
+    run->verifying_template =
+        template_comes_first(run) && run->stage == 1 && from->tenant_len == 0 && from->key_len == 0;
     uint64_t planned = run->has_plan ? run->plan.quarantined : UINT64_MAX;
     if (run->job.kind != RK_JOB_BACKFILL)
         planned = UINT64_MAX; /* what cannot be undone or cleared is reported at the end */
@@ -200,7 +208,7 @@ rk_status rki_step_job(rk_run *run, bool *done, rk_error *err)
     rk_status status = rki_runner_step(&run->runner, &stage, done, err);
     if (status != RK_OK)
         return status;
-    run->verifying_template = run->job.kind == RK_JOB_BACKFILL && run->stage == 0 && stage > 0;
+    run->verifying_template = template_comes_first(run) && run->stage == 0 && stage > 0;
     run->stage = stage;
     if (run->runner.signal) {
         rki_run_stop(run, RK_RUN_SIGNAL, "%s", run->runner.signal);
