@@ -290,4 +290,5 @@ static const rk_store_ops ops = {
     .txn_abort = rki_lmdb_txn_abort,
     .grow = rki_lmdb_grow,
     .space = rki_lmdb_space,
+    .writers_wait = rki_lmdb_writers_wait,
 };

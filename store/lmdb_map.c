@@ -167,11 +167,9 @@ static int begin_once(rki_lmdb_store *store, bool writable, MDB_txn **txn)
     return rc;
 }
 
-rk_status rki_lmdb_begin(rki_lmdb_store *store, bool writable, MDB_txn **txn, rk_error *err)
+static rk_status begin(rki_lmdb_store *store, bool writable, MDB_txn **txn, rk_error *err)
 {
     const char *what = writable ? "begin a write transaction" : "begin a read transaction";
-    if (writable)
-        claim_writer(store, false);
     for (int tries = 0; tries < RKI_LMDB_RESIZE_TRIES; tries++) {
         rk_status status = gate_enter(store, err);
         if (status != RK_OK)
@@ -190,6 +188,17 @@ rk_status rki_lmdb_begin(rki_lmdb_store *store, bool writable, MDB_txn **txn, rk
             return status;
     }
     return rki_lmdb_fail(store, MDB_MAP_RESIZED, what, err);
+}
+
+rk_status rki_lmdb_begin(rki_lmdb_store *store, bool writable, MDB_txn **txn, rk_error *err)
+{
+    if (!writable)
+        return begin(store, false, txn, err);
+    claim_writer(store, false);
+    rki_lmdb_turn_ask(store);
+    rk_status status = begin(store, true, txn, err);
+    rki_lmdb_turn_taken(store);
+    return status;
 }
 
 /* --- room ------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* lmdb_private.h: what the files of the LMDB adapter share.
  *
  *   lmdb.c        open and close, the registry of open environments, statuses of LMDB's codes
+ *   lmdb_turn.c   who waits for the write lock
  *   lmdb_map.c    the gate between transactions and changes of the map, growth, free space
  *   lmdb_table.c  tables: opening, listing, telling a named table from a record
  *   lmdb_read.c   snapshots, gets, cursors
@@ -56,6 +57,7 @@ typedef struct rki_lmdb_store {
     bool unmapped;         /* replacing it failed: nothing works any more but close */
     bool writing;          /* a write transaction is open in this process... */
     pthread_t writer;      /* ...by this thread */
+    uint32_t waiting;      /* threads of this process that want one */
     uint32_t writes_begun; /* under LMDB's write lock */
 
     pthread_mutex_t tables_lock;
@@ -182,5 +184,12 @@ rk_status rki_lmdb_txn_commit(rk_txn *txn, rk_error *err);
 void rki_lmdb_txn_abort(rk_txn *txn);
 rk_status rki_lmdb_grow(rk_store *store, rk_error *err);
 rk_status rki_lmdb_space(rk_store *store, rk_space *out, rk_error *err);
+
+/* --- lmdb_turn.c ------------------------------------------------------------------------------ */
+
+/* Around waiting for the write lock. */
+void rki_lmdb_turn_ask(rki_lmdb_store *store);
+void rki_lmdb_turn_taken(rki_lmdb_store *store);
+bool rki_lmdb_writers_wait(rk_store *store);
 
 #endif

@@ -164,6 +164,11 @@ rk_status rk_store_grow(rk_store *store, rk_error *err)
     return store->ops->grow(store, err);
 }
 
+bool rk_store_writers_wait(rk_store *store)
+{
+    return store->ops->writers_wait(store);
+}
+
 rk_status rk_store_space(rk_store *store, rk_space *out, rk_error *err)
 {
     assert(store && out);

@@ -212,6 +212,11 @@ rk_status rk_txn_commit(rk_txn *txn, rk_error *err);
 /* Gives everything up and frees the transaction. NULL allowed. */
 void rk_txn_abort(rk_txn *txn);
 
+/* Whether another writer, of this process or another, waits in rk_txn_begin, as far as the engine
+ * can tell: somebody who writes in a loop must let it go first, since locks need not be fair. Never
+ * blocks; false where the engine orders writers itself. */
+bool rk_store_writers_wait(rk_store *store);
+
 /* Makes the map larger after RK_FULL from begin or apply; waits for this process's snapshots to be
  * released. RK_FULL when the disk or the address space has no more. */
 rk_status rk_store_grow(rk_store *store, rk_error *err);
@@ -259,6 +264,7 @@ typedef struct rk_store_ops {
     void (*txn_abort)(rk_txn *);
     rk_status (*grow)(rk_store *, rk_error *);
     rk_status (*space)(rk_store *, rk_space *, rk_error *);
+    bool (*writers_wait)(rk_store *);
 } rk_store_ops;
 
 /* Backends embed these as their first member. */

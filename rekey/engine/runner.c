@@ -1,9 +1,14 @@
 #include "rekey/engine/runner.h"
 
 /* After each batch the lock is left free for a moment: waiters are woken by the release, and would
- * find it taken again if the next batch followed at once. One fiftieth of the hold, at most. */
+ * find it taken again if the next batch followed at once. One fiftieth of the hold, at most, for
+ * writers that the store cannot see waiting. */
 #define YIELD_SHARE  50
 #define YIELD_NS_MAX 200000u
+
+/* Those that it sees go first, all of them, for as long as the batch held the lock: under a steady
+ * stream of writes the backfill still gets every other turn. */
+#define POLL_NS 50000u
 
 rk_status rki_runner_start(rki_runner *runner, const rki_job *job, const rk_actor *actor,
                            const rk_clock *clock, const rk_checkpoint *from,
@@ -60,7 +65,10 @@ static void yield_lock(const rki_runner *runner, uint64_t held_ns)
 {
     const rk_clock *clock = runner->writer.clock;
     uint64_t pause_ns = held_ns / YIELD_SHARE;
+    uint64_t until_ns = rk_clock_monotonic_ns(clock) + held_ns;
     clock->pause_ns(clock->context, pause_ns < YIELD_NS_MAX ? pause_ns : YIELD_NS_MAX);
+    while (rk_store_writers_wait(runner->job.store) && rk_clock_monotonic_ns(clock) < until_ns)
+        clock->pause_ns(clock->context, POLL_NS);
 }
 
 static rk_status write_batch(rki_runner *runner, rk_error *err)

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -381,6 +382,103 @@ static void test_killed_reader(void **state)
     }
 }
 
+/* --- writers that wait ------------------------------------------------------------------------ */
+
+static int child_wants_to_write(const folder *f, child_ends ends)
+{
+    rk_table table;
+    rk_txn *txn = NULL;
+    await(ends.go);
+    rk_store *store = open_table_in(f, 0, &table);
+    if (!store || rk_txn_begin(store, &txn, NULL) != RK_OK)
+        return 1;
+    rk_txn_abort(txn);
+    tell(ends.done);
+    await(ends.go); /* its store stays open */
+    rk_store_close(store);
+    return 0;
+}
+
+static void wait_for_waiter(rk_store *store, bool waits)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    for (int i = 0; i < 20000 && rk_store_writers_wait(store) != waits; i++)
+        nanosleep(&moment, NULL);
+    assert_int_equal(rk_store_writers_wait(store), waits);
+}
+
+/* Another process is seen while it waits, and not when it has had its turn or was killed. */
+static void test_waiting_writers_are_seen(void **state)
+{
+    const folder *f = *state;
+    rk_table table;
+    for (int killed = 0; killed < 2; killed++) {
+        rk_txn *txn = NULL;
+        child c = fork_child(f, child_wants_to_write);
+        rk_store *store = open_table_in(f, 0, &table);
+        assert_non_null(store);
+        must(rk_txn_begin(store, &txn, NULL));
+        assert_false(rk_store_writers_wait(store)); /* who has the lock waits no more */
+        tell(c.go);
+        wait_for_waiter(store, true);
+        if (killed)
+            kill(c.pid, SIGKILL);
+        else
+            rk_txn_abort(txn);
+        if (!killed)
+            await(c.done);
+        wait_for_waiter(store, false);
+        if (killed)
+            rk_txn_abort(txn);
+        else
+            tell(c.go);
+        assert_int_equal(reap(&c), killed ? 128 + SIGKILL : 0);
+        rk_store_close(store);
+        folder_remove((folder *)(uintptr_t)f);
+    }
+}
+
+typedef struct waiting_thread {
+    rk_store *store;
+    atomic_bool had_it;
+} waiting_thread;
+
+static void *want_to_write(void *argument)
+{
+    waiting_thread *w = argument;
+    rk_txn *txn = NULL;
+    if (rk_txn_begin(w->store, &txn, NULL) == RK_OK) {
+        rk_txn_abort(txn);
+        atomic_store(&w->had_it, true);
+    }
+    return NULL;
+}
+
+static void test_waiting_threads_are_seen(void **state)
+{
+    const folder *f = *state;
+    rk_table table;
+    rk_txn *txn = NULL;
+    pthread_t threads[3];
+    waiting_thread waiting[3];
+    rk_store *store = open_table_in(f, 0, &table);
+    assert_non_null(store);
+    must(rk_txn_begin(store, &txn, NULL));
+    for (int i = 0; i < 3; i++) {
+        waiting[i].store = store;
+        atomic_init(&waiting[i].had_it, false);
+        assert_int_equal(pthread_create(&threads[i], NULL, want_to_write, &waiting[i]), 0);
+    }
+    wait_for_waiter(store, true);
+    rk_txn_abort(txn);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(atomic_load(&waiting[i].had_it));
+    }
+    assert_false(rk_store_writers_wait(store));
+    rk_store_close(store);
+}
+
 static int child_writes_and_waits(const folder *f, child_ends ends)
 {
     rk_table table;
@@ -608,6 +706,8 @@ int main(void)
         cmocka_unit_test(test_growth_by_another_process),
         cmocka_unit_test(test_killed_reader),
         cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_waiting_writers_are_seen),
+        cmocka_unit_test(test_waiting_threads_are_seen),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_broken_meta_write),
         cmocka_unit_test(test_table_created_elsewhere),
