@@ -190,7 +190,30 @@ rk_status rki_changes_apply(rki_changes *changes);
 rk_status rki_bind_members(rki_session *session, const rk_entity *entity, rk_slice value,
                            rk_binding *binding, rk_error *err);
 
-/* --- one write (write.c) ---------------------------------------------------------------------- */
+/* --- one write (write.c, rivals.c) ------------------------------------------------------------ */
+
+/* One put or delete in its transaction. */
+typedef struct rki_write {
+    rki_session *session;
+    rk_txn *txn;
+    rk_error *err;
+    rki_target target;
+    rki_found old; /* what stands at the old key, */
+    rki_found new; /* and what at the new one, before the write */
+    bool new_only; /* the old side is left alone, and the record noted as shadowed */
+    rk_image image;
+    rki_changes changes;
+} rki_write;
+
+/* Whether another capsule's record stands at the old key. */
+bool rki_is_foreign(const rki_write *write);
+
+/* Whether nobody reads the old copy that a put of the new record would leave unwritten. */
+bool rki_may_leave_old(const rk_phase_rule *rule);
+
+/* Refuses a put that would harm another capsule's records, or sets new_only. After `old`, `new` and
+ * `image` are known, before the first change. */
+rk_status rki_spare_rivals(rki_write *write);
 
 /* In a transaction of the caller's, which is session->view too. */
 rk_status rki_put(rki_session *session, rk_txn *txn, const rki_target *target, rk_slice value,

@@ -4,28 +4,9 @@
 
 #include "rekey/record/json.h"
 
-/* Records of a tenant that are looked at before a put may take the old key of another capsule's. */
-#define HEIRS_LOOKED_AT_MAX 1024
-
-/* One write in its transaction. */
-typedef struct work {
-    rki_session *session;
-    rk_txn *txn;
-    rk_error *err;
-    rki_target target;
-    rki_found old; /* what stands at the old key, */
-    rki_found new; /* and what at the new one, before the write */
-    bool new_only; /* the old side is left alone, and the record noted as shadowed */
-    rk_image image;
-    rki_changes changes;
-} work;
+typedef rki_write work;
 
 /* --- whose old copy it is --------------------------------------------------------------------- */
-
-static bool is_foreign(const work *w)
-{
-    return w->old.present && w->old.image.capsule.len > 0 && !rki_is_in_scope(&w->old, &w->target);
-}
 
 /* One that no longer resolves, its parent gone perhaps, is ours when it is what our new record
  * came from. */
@@ -184,13 +165,6 @@ static bool hangs_on_parent(const work *w, rk_reason reason)
             reason == RK_REASON_UNRESOLVED_CAPSULE);
 }
 
-/* Whether nobody reads the old copy that a put of the new record would leave unwritten. */
-static bool may_leave_old(const rk_phase_rule *rule)
-{
-    return rule->write_old != RK_WRITE_PUT ||
-           (rule->read == RK_READ_NEW && rule->write_new == RK_WRITE_PUT);
-}
-
 static rk_status image_of(work *w, rk_slice value)
 {
     rki_session *s = w->session;
@@ -202,7 +176,7 @@ static rk_status image_of(work *w, rk_slice value)
         return status;
     if (reason == RK_REASON_NONE && rk_slice_equal(w->image.capsule, w->target.capsule))
         return RK_OK;
-    if (!may_leave_old(s->rule) || !hangs_on_parent(w, reason))
+    if (!rki_may_leave_old(s->rule) || !hangs_on_parent(w, reason))
         return refuse_image(w, reason, detail);
     w->new_only = s->rule->write_old == RK_WRITE_PUT;
     return image_of_new(w, value);
@@ -233,139 +207,6 @@ static rk_status forget_new(const work *w, rk_slice new_key)
     if (status == RK_OK)
         status = rk_quarantine_remove(w->txn, meta, new_key, w->err);
     return status;
-}
-
-/* --- heirs ------------------------------------------------------------------------------------ */
-
-/* In the old shape a child names its parent by an id that two capsules may use. While records of
- * that shape are still read or moved, a put must not make it doubtful whose child they are. */
-
-static rk_status is_heir(const work *w, const rk_entry *entry, rk_slice parent_new_key, bool *out)
-{
-    rki_session *s = w->session;
-    rki_found child = {.present = true, .value = entry->value};
-    rk_status status = rk_arena_copy(&s->arena, entry->key, &child.key, w->err);
-    if (status == RK_OK)
-        status = rki_judge_old(s, &child, w->err);
-    *out = status == RK_OK && child.image.parent_new_key.len > 0 &&
-           rk_slice_equal(child.image.parent_new_key, parent_new_key);
-    return status;
-}
-
-/* Walks the tenant's records of one entity; more than the lock may be held for count as heirs. */
-static rk_status find_heirs_of(const work *w, const rk_entity *entity, rk_slice parent_new_key,
-                               bool *out)
-{
-    rki_session *s = w->session;
-    rk_binding binding = {0};
-    rk_cursor *cursor = NULL;
-    rk_entry entry;
-    rk_buf prefix;
-    bool whole;
-    binding.value[s->spec->tenant] = w->target.binding.value[s->spec->tenant];
-    rk_buf_init(&prefix, s->client->key_bytes_max);
-    rk_status status = rk_pattern_prefix(&entity->old_key, &binding, &prefix, &whole, w->err);
-    if (status == RK_OK)
-        status = rk_cursor_open(s->view, s->tables.records, &cursor, w->err);
-    if (status == RK_OK)
-        status = rk_cursor_seek(cursor, rk_buf_slice(&prefix), &entry, w->err);
-    for (int looked_at = 0; status == RK_OK && !*out; looked_at++) {
-        if (!rk_slice_starts_with(entry.key, rk_buf_slice(&prefix)))
-            break;
-        *out = looked_at == HEIRS_LOOKED_AT_MAX;
-        if (!*out)
-            status = is_heir(w, &entry, parent_new_key, out);
-        if (status == RK_OK && !*out)
-            status = rk_cursor_next(cursor, &entry, w->err);
-    }
-    rk_cursor_close(cursor);
-    rk_buf_fini(&prefix);
-    return status == RK_NOT_FOUND ? RK_OK : status;
-}
-
-/* Whether records of the old shape hang on the parent whose new key this is. */
-static rk_status has_heirs(const work *w, rk_slice parent_new_key, bool *out)
-{
-    const rk_spec *spec = w->session->spec;
-    rk_status status = RK_OK;
-    *out = false;
-    for (size_t i = 0; i < spec->entity_count && status == RK_OK && !*out; i++)
-        if (spec->entities[i].parent == w->target.entity_index)
-            status = find_heirs_of(w, &spec->entities[i], parent_new_key, out);
-    return status;
-}
-
-/* Both sides are written: the put would take the old key, and the children with it. Before the flip
- * the other record is what a get gives, so the refusal tells nothing new; after it the write must
- * not tell, and goes to the new side alone. */
-static rk_status spare_copied_heirs(work *w)
-{
-    bool heirs = false;
-    if (w->new_only || !is_foreign(w) || w->old.image.new_key.len == 0)
-        return RK_OK;
-    rk_status status = has_heirs(w, w->old.image.new_key, &heirs);
-    if (status != RK_OK || !heirs)
-        return status;
-    w->new_only = may_leave_old(w->session->rule);
-    if (w->new_only)
-        return RK_OK;
-    return rk_error_set(w->err, RK_CONFLICT,
-                        "the old key of this %s holds a record of another capsule, and its "
-                        "children would change hands; until the flip it needs another id",
-                        w->target.entity->name);
-}
-
-/* The new key that a record of this id has, or will have, in the capsule; empty when it has none.
- */
-static rk_status find_rival(const work *w, rk_slice capsule, rk_slice *out)
-{
-    rki_session *s = w->session;
-    rk_binding binding = w->target.binding;
-    rk_slice ignored;
-    *out = RK_SLICE_EMPTY;
-    binding.value[s->spec->capsule] = capsule;
-    rk_status status = rki_bind_members(s, w->target.entity, w->image.new_value, &binding, w->err);
-    if (status == RK_OK)
-        status = rki_target_key(s, &w->target.entity->new_key, &binding, out, w->err);
-    if (status != RK_OK || out->len == 0 || rk_slice_equal(*out, w->old.image.new_key))
-        return status;
-    status = rk_view_get(s->view, s->tables.records, *out, &ignored, w->err);
-    if (status == RK_NOT_FOUND)
-        *out = RK_SLICE_EMPTY;
-    return status == RK_NOT_FOUND ? RK_OK : status;
-}
-
-/* Records travel: children that have not arrived yet would find two parents. */
-static rk_status spare_travelling_heirs(work *w)
-{
-    const rk_spec *spec = w->session->spec;
-    bool heirs = false;
-    if (w->new.present)
-        return RK_OK;
-    for (size_t i = 0; i < spec->allowed_count && !heirs; i++) {
-        rk_slice rival;
-        if (rk_slice_equal(spec->allowed[i], w->target.capsule))
-            continue;
-        rk_status status = find_rival(w, spec->allowed[i], &rival);
-        if (status == RK_OK && rival.len > 0)
-            status = has_heirs(w, rival, &heirs);
-        if (status != RK_OK)
-            return status;
-    }
-    if (!heirs)
-        return RK_OK;
-    return rk_error_set(w->err, RK_BUSY, "records that hang on this %s are still being moved",
-                        w->target.entity->name);
-}
-
-static rk_status spare_heirs(work *w)
-{
-    const rk_phase_rule *rule = w->session->rule;
-    if (rule->write_new != RK_WRITE_PUT)
-        return RK_OK;
-    if (rule->write_old == RK_WRITE_PUT)
-        return spare_copied_heirs(w);
-    return rule->read == RK_READ_NEW_THEN_OLD ? spare_travelling_heirs(w) : RK_OK;
 }
 
 /* --- put -------------------------------------------------------------------------------------- */
@@ -405,14 +246,14 @@ static void put_new_side(work *w)
     }
 }
 
-/* Another capsule's old copy is overwritten while its new record lives on. */
+/* Another capsule's old copy is overwritten, and its new record lives on. */
 static rk_status takes_old_copy(const work *w, bool *out)
 {
     const rk_phase_rule *rule = w->session->rule;
     rk_slice ignored;
     *out = false;
-    if (w->new_only || rule->write_old != RK_WRITE_PUT || rule->write_new != RK_WRITE_PUT ||
-        !is_foreign(w) || w->old.image.new_key.len == 0)
+    if (w->new_only || rule->write_old != RK_WRITE_PUT || rule->write_new == RK_WRITE_NOT ||
+        !rki_is_foreign(w) || w->old.image.new_key.len == 0)
         return RK_OK;
     rk_status status = rk_view_get(w->session->view, w->session->tables.records,
                                    w->old.image.new_key, &ignored, w->err);
@@ -451,7 +292,7 @@ static rk_status put_record(work *w, rk_slice given)
     if (status == RK_OK)
         status = find_both(w);
     if (status == RK_OK)
-        status = spare_heirs(w);
+        status = rki_spare_rivals(w);
     if (status == RK_OK)
         status = takes_old_copy(w, &shadows);
     if (status != RK_OK)
@@ -486,7 +327,7 @@ static bool takes_old(const work *w)
     const rk_phase_rule *rule = w->session->rule;
     if (!w->old.present || rule->write_old == RK_WRITE_NOT)
         return false;
-    return rule->read == RK_READ_OLD ? !is_foreign(w) : is_own(w);
+    return rule->read == RK_READ_OLD ? !rki_is_foreign(w) : is_own(w);
 }
 
 static rk_status delete_record(work *w)

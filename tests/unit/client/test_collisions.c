@@ -233,6 +233,43 @@ static void test_heirs_on_their_way(void **state)
     }
 }
 
+/* A `move` is undone: a put must not stand in the way of a record that is on its way back to the
+ * same old key, nor end one that has just arrived. */
+static void test_rivals_on_their_way_back(void **state)
+{
+    (void)state;
+    static const char *const places[] = {OLD_KEY, PRODUS_KEY};
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        bench_open(&b, RK_STRATEGY_MOVE);
+        bench_plant(&b, places[i], PRODUS_1);
+        bench_phase(&b, RK_PHASE_DUAL_WRITE, true);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_BUSY);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c2", DEVUS_2), RK_OK);
+        assert_string_equal(get(&b, "PRODUS", "Contract", "c1"), PRODUS_1);
+        assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+        assert_value(&b, OLD_KEY, PRODUS_1);
+        bench_phase(&b, RK_PHASE_OLD, false); /* as it ever was */
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+        bench_close(&b);
+    }
+}
+
+/* dual-write is undone: what was overwritten at its old key must not stay behind at the new one. */
+static void test_a_copy_without_its_origin(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+    assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+    bench_phase(&b, RK_PHASE_OLD, true);
+    assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+    assert_value(&b, OLD_KEY, DEVUS_2);
+    assert_true(bench_shadowed(&b, PRODUS_KEY)); /* so that the job drops it */
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_heirs_before_the_flip),
         cmocka_unit_test(test_heirs_after_the_flip),
         cmocka_unit_test(test_heirs_on_their_way),
+        cmocka_unit_test(test_rivals_on_their_way_back),
+        cmocka_unit_test(test_a_copy_without_its_origin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
