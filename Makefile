@@ -1,5 +1,6 @@
 # A thin face over the CMake presets. `make demo` and `make check` are all a newcomer needs.
-.PHONY: all demo check check-asan check-tsan kill-long bench install-packages fuzz clean help
+.PHONY: all demo check check-asan check-tsan kill-long stress-long bench bench-latency \
+        install-packages fuzz clean help
 
 all: build/release/build.ninja
 	cmake --build --preset release
@@ -10,7 +11,9 @@ help:
 	@echo "make check-asan  the same under AddressSanitizer and UBSan"
 	@echo "make check-tsan  the tests of threaded code under ThreadSanitizer"
 	@echo "make kill-long   kill and resume a run a few hundred times"
+	@echo "make stress-long migrations under live traffic, killed and resumed, for half an hour"
 	@echo "make bench       throughput beside a bare LMDB loop (takes minutes)"
+	@echo "make bench-latency  an application's puts, idle and beside a run (takes minutes)"
 	@echo "make fuzz        every decoder under libFuzzer, a minute each"
 
 # Installs only what is missing, so that a machine that has everything needs no root.
@@ -45,10 +48,24 @@ kill-long: install-packages
 	cmake --build --preset release
 	REKEY_KILLS=300 ctest --preset release -R integration.kill
 
+stress-long: install-packages
+	cmake --preset release
+	cmake --build --preset release
+	cd tests/stress && REKEY_STRESS_ROUNDS=60 PYTHONDONTWRITEBYTECODE=1 \
+	    REKEY_BIN=$(CURDIR)/build/release/rekey/cli/rekey \
+	    REKEY_STRESS_WORKER=$(CURDIR)/build/release/tests/stress/stress-worker \
+	    /usr/bin/python3 -m unittest test_stress
+	REKEY_STRESS_BOTH=1 ctest --preset release -R stress.faults
+
 bench: install-packages
 	cmake --preset release
 	cmake --build --preset release
 	bench/run.sh build/release
+
+bench-latency: install-packages
+	cmake --preset release
+	cmake --build --preset release
+	bench/put_latency.sh build/release
 
 fuzz: install-packages
 	cmake --preset fuzz

@@ -1,5 +1,6 @@
 /* batch.c: operations in one transaction, and the single ones as batches of one. Every transaction
  * begins with a look at the phase. */
+#include "rekey/base/fault.h"
 #include "rekey/client/client_private.h"
 
 #define GROW_TRIES_MAX  24
@@ -159,6 +160,11 @@ static rk_status attempt(rki_session *session, request *r, bool *stale, rk_error
     begin_again(r);
     rk_arena_reset(&session->arena);
     rk_status status = open_tables(session, r, err);
+    if (status == RK_OK && rk_fault("phase_outside")) {
+        status = rki_session_begin_read(session, r->scope->tenant, err);
+        rki_session_end_read(session);
+        rk_fault_window("phase_outside");
+    }
     if (status == RK_OK)
         status = rk_txn_begin(session->client->store, &txn, err);
     if (status != RK_OK)

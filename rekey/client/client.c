@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "rekey/base/fault.h"
 #include "rekey/client/attach.h"
 #include "store/lmdb.h"
 #include "store/location.h"
@@ -300,7 +301,8 @@ rk_status rki_session_look(rki_session *session, rk_slice tenant, bool *stale, r
     if (*stale)
         return RK_OK;
     const rk_tier_state *tier = &state.tier[rk_spec_tier(session->spec, tenant)];
-    session->rule = rk_phase_rule_of(session->spec->strategy, tier->phase, tier->undoing);
+    if (!session->rule || !rk_fault("phase_outside"))
+        session->rule = rk_phase_rule_of(session->spec->strategy, tier->phase, tier->undoing);
     return RK_OK;
 }
 

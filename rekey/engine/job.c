@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "rekey/base/fault.h"
 #include "rekey/engine/walk.h"
 
 #define CHUNK_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -84,14 +85,15 @@ static void add(op_list *list, rk_action action, rk_condition condition, rk_tabl
 
 static void add_put(op_list *list, rk_slice key, rk_slice value)
 {
-    add(list, RK_ACTION_PUT, RK_IF_ABSENT_OR_SAME, list->job->tables->records, key, value,
-        RK_SLICE_EMPTY);
+    rk_condition condition = rk_fault("unconditional_put") ? RK_IF_ANY : RK_IF_ABSENT_OR_SAME;
+    add(list, RK_ACTION_PUT, condition, list->job->tables->records, key, value, RK_SLICE_EMPTY);
 }
 
 static void add_delete(op_list *list, rk_slice key, rk_slice expected)
 {
-    add(list, RK_ACTION_DELETE, RK_IF_EQUALS, list->job->tables->records, key, RK_SLICE_EMPTY,
-        expected);
+    bool blind = rk_fault("unconditional_put") || rk_fault("absent_without_old");
+    add(list, RK_ACTION_DELETE, blind ? RK_IF_ANY : RK_IF_EQUALS, list->job->tables->records, key,
+        RK_SLICE_EMPTY, expected);
 }
 
 static void add_entries(op_list *list, const rk_image *image, rk_action action, rki_side side)
@@ -124,7 +126,7 @@ static void build_backfill(op_list *list, const rk_image *image, rk_arena *arena
     if (image->parent_new_key.len > 0)
         add(list, RK_ACTION_CHECK, RK_IF_PRESENT, records, image->parent_new_key, RK_SLICE_EMPTY,
             RK_SLICE_EMPTY);
-    if (!move)
+    if (!move && !rk_fault("unconditional_put") && !rk_fault("absent_without_old"))
         add(list, RK_ACTION_CHECK, RK_IF_EQUALS, records, image->old_key, RK_SLICE_EMPTY,
             image->old_value);
     add_put(list, image->new_key, image->new_value);

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "rekey/base/fault.h"
+
 #define ARENA_BYTES_MAX  ((size_t)256 * 1024 * 1024)
 #define DECIDE_TRIES_MAX 8
 #define GROW_TRIES_MAX   24
@@ -174,6 +176,7 @@ static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, s
 {
     const rki_job *job = writer->job;
     rk_txn *txn = NULL;
+    rk_fault_window("checkpoint_ahead");
     rk_status status = rk_txn_begin(job->store, &txn, err);
     if (status != RK_OK)
         return status;
@@ -183,7 +186,8 @@ static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, s
         status = apply_units(writer, txn, chunk, from, count, batch, err);
     if (status == RK_OK) {
         writer->point.changes += batch->applied;
-        advance(writer, chunk, from, count, closing);
+        advance(writer, chunk, from, rk_fault("checkpoint_ahead") ? chunk->count - from : count,
+                closing);
         status = rk_checkpoint_save(txn, job->tables->meta, job->tier, &writer->point, err);
     }
     batch->work_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;

@@ -44,6 +44,7 @@ COPIES = {
     "done": {"dual-write": {NEW}, "move": {NEW}},
 }
 PHASES = tuple(COPIES)
+NO_ORIGIN = "a new record without an origin"
 AFTER_CONTRACT = ("contracted", "done")
 
 
@@ -229,7 +230,7 @@ class Oracle:
         if side is None or side == "old":
             self._report("foreign" if side is None else 4, key, "came from nowhere")
         elif self.original is not None:
-            self._report(4, key, "a new record without an origin")
+            self._report(4, key, NO_ORIGIN)
         else:
             self._check_origin(key)
 
@@ -245,7 +246,7 @@ class Oracle:
         there = self.images.get(image.old_key)
         if there is not None and there.capsule != image.capsule and self.shadowed_allowed:
             return
-        self._report(4, key, "a new record without an origin")
+        self._report(4, key, NO_ORIGIN)
 
     # --- index entries
 
