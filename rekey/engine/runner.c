@@ -78,11 +78,12 @@ static rk_status write_batch(rki_runner *runner, rk_error *err)
     if (count == 0 && !runner->chunk->stage_end)
         return RK_OK;
     rki_batch batch;
+    runner->writer.work_ns_max = rki_throttle_work_ns_max(&runner->throttle);
     rk_status status = rki_writer_batch(&runner->writer, runner->chunk, runner->chunk_from, count,
                                         closing, &batch, err);
     if (status != RK_OK)
         return status;
-    runner->chunk_from += count;
+    runner->chunk_from += batch.records;
     rki_throttle_batch(&runner->throttle, batch.records, batch.refused, batch.work_ns,
                        batch.held_ns);
     judge(runner);

@@ -23,6 +23,20 @@ static uint64_t smooth(const rki_throttle *throttle, uint64_t before, uint64_t n
     return throttle->batches == 1 ? now : (before * 7 + now) / 8;
 }
 
+/* For the work before the commit: three quarters of the limit less what a commit takes, and at
+ * least half of that where commits take more. */
+static uint64_t budget(const rki_throttle *throttle)
+{
+    uint64_t target_ns = throttle->limits->lock_hold_ms * NS_PER_MS * 3 / 4;
+    uint64_t least_ns = target_ns / 2;
+    return throttle->commit_ns < target_ns - least_ns ? target_ns - throttle->commit_ns : least_ns;
+}
+
+uint64_t rki_throttle_work_ns_max(const rki_throttle *throttle)
+{
+    return budget(throttle) * 5 / 4;
+}
+
 void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t work_ns,
                         uint64_t held_ns)
 {
@@ -31,10 +45,7 @@ void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused
     throttle->refused += refused;
     throttle->latency_ns = smooth(throttle, throttle->latency_ns, held_ns);
     throttle->commit_ns = smooth(throttle, throttle->commit_ns, held_ns - work_ns);
-    uint64_t target_ns = throttle->limits->lock_hold_ms * NS_PER_MS * 3 / 4;
-    uint64_t budget_ns = target_ns / 2;
-    if (throttle->commit_ns < target_ns - budget_ns)
-        budget_ns = target_ns - throttle->commit_ns;
+    uint64_t budget_ns = budget(throttle);
     /* A batch cut short by the end of a chunk says nothing about a full one, unless it was slow. */
     bool full = (uint64_t)units * 2 >= throttle->batch_units;
     if (units == 0 || (!full && work_ns <= budget_ns))

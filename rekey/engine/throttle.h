@@ -38,6 +38,9 @@ typedef struct rki_readings {
     uint64_t quarantined_planned; /* what the approved plan said would be left alone */
 } rki_readings;
 
+/* How long a batch may work before its commit; one that is not done by then is cut short. */
+uint64_t rki_throttle_work_ns_max(const rki_throttle *throttle);
+
 /* The name of the stop signal that fired: "write_latency", "error_rate", "quarantine",
  * "free_space"; NULL for none. Parity is judged by the verification. */
 const char *rki_throttle_signal(const rki_throttle *throttle, const rki_readings *readings);

@@ -8,6 +8,8 @@
 #define DECIDE_TRIES_MAX 8
 #define GROW_TRIES_MAX   24
 
+#define UNITS_BETWEEN_LOOKS 64 /* at the clock */
+
 rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,
                           const rk_clock *clock, rk_error *err)
 {
@@ -117,19 +119,25 @@ static rk_status decide_again(rki_writer *writer, rk_txn *txn, const rki_work *r
 
 /* --- the batch -------------------------------------------------------------------------------- */
 
-/* Applies the longest runs of units between records that are left alone. */
+/* Applies runs of units between records that are left alone, until the time is up: what a batch of
+ * this size took before says little when pages are cold or the processor is taken away. *count is
+ * what it came to. */
 static rk_status apply_units(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, size_t from,
-                             size_t count, rki_batch *batch, rk_error *err)
+                             size_t *count, uint64_t until_ns, rki_batch *batch, rk_error *err)
 {
     rk_status status = RK_OK;
-    size_t end = from + count;
-    for (size_t i = from; status == RK_OK && i < end;) {
+    size_t end = from + *count;
+    size_t i = from;
+    while (status == RK_OK && i < end) {
+        if (i > from && rk_clock_monotonic_ns(writer->clock) > until_ns)
+            break;
         if (chunk->work[i].reason != RK_REASON_NONE) {
             status = set_aside(writer, txn, &chunk->work[i++], err);
             continue;
         }
         size_t run = i;
-        while (run < end && chunk->work[run].reason == RK_REASON_NONE)
+        while (run < end && run - i < UNITS_BETWEEN_LOOKS &&
+               chunk->work[run].reason == RK_REASON_NONE)
             run++;
         status = rk_txn_apply(txn, chunk->units + i, run - i, err);
         /* In order: a child's parent may be among the records decided anew. */
@@ -140,6 +148,7 @@ static rk_status apply_units(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, 
                 status = decide_again(writer, txn, &chunk->work[i], batch, err);
         }
     }
+    *count = i - from;
     return status;
 }
 
@@ -171,9 +180,10 @@ static void advance(rki_writer *writer, const rki_chunk *chunk, size_t from, siz
     memcpy(point->key, last->key.ptr, last->key.len);
 }
 
-static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
+static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, size_t wanted,
                             bool closing, rki_batch *batch, rk_error *err)
 {
+    size_t count = wanted;
     const rki_job *job = writer->job;
     rk_txn *txn = NULL;
     rk_fault_window("checkpoint_ahead");
@@ -183,11 +193,13 @@ static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, s
     uint64_t began_ns = rk_clock_monotonic_ns(writer->clock);
     status = check_fences(writer, txn, err);
     if (status == RK_OK)
-        status = apply_units(writer, txn, chunk, from, count, batch, err);
+        status = apply_units(writer, txn, chunk, from, &count,
+                             writer->work_ns_max ? began_ns + writer->work_ns_max : UINT64_MAX,
+                             batch, err);
     if (status == RK_OK) {
         writer->point.changes += batch->applied;
         advance(writer, chunk, from, rk_fault("checkpoint_ahead") ? chunk->count - from : count,
-                closing);
+                closing && count == wanted);
         status = rk_checkpoint_save(txn, job->tables->meta, job->tier, &writer->point, err);
     }
     batch->work_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;

@@ -19,6 +19,7 @@ typedef struct rki_writer {
     rk_arena arena;              /* for records decided anew */
     rk_checkpoint point;         /* of the last commit */
     uint64_t stuck;              /* left alone for another reason than a record in the way */
+    uint64_t work_ns_max;        /* a batch that works for longer is cut short; 0 for no limit */
 } rki_writer;
 
 /* What one batch did. */
@@ -34,7 +35,8 @@ rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor
                           const rk_clock *clock, rk_error *err);
 void rki_writer_fini(rki_writer *writer);
 
-/* Writes work[from, from + count) of the chunk and commits. `closing`: these are the chunk's last
+/* Writes work[from, from + count) of the chunk, or as much of it as work_ns_max allows
+ * (out->records), and commits. `closing`: these are the chunk's last
  * records, so that at a stage's end the checkpoint moves to the next stage. RK_FULL after an
  * attempt to grow; RK_BUSY when the lease is gone; RK_CONFLICT when the epoch is another;
  * RK_UNCERTAIN as the store says. On failure nothing was written. */

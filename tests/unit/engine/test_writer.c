@@ -332,6 +332,64 @@ static void the_checkpoint_commits_with_the_records(void **state)
     yard_close(&y);
 }
 
+/* A clock that goes on by a second whenever somebody looks. */
+static uint64_t hasty_ns(void *context)
+{
+    uint64_t *now_ns = context;
+    return *now_ns += 1000000000u;
+}
+
+static int64_t hasty_ms(void *context)
+{
+    (void)context;
+    return rk_clock_wall_ms(rk_clock_system());
+}
+
+static void yard_put_numbered(yard *y, int count)
+{
+    char key[32];
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "TENANT#t#CONTRACT#%03d", i);
+        yard_put(y, key, ONE);
+    }
+}
+
+/* What does not fit the time is left to the next batch, and the checkpoint says so. */
+static void a_slow_batch_is_cut_short(void **state)
+{
+    (void)state;
+    enum { RECORDS = 200, LOOKS = 64 };
+    uint64_t now_ns = 0;
+    const rk_clock hasty = {.context = &now_ns, .monotonic_ns = hasty_ns, .wall_ms = hasty_ms};
+    yard y;
+    crew c;
+    rki_batch batch;
+    rk_checkpoint point;
+    yard_open(&y, RK_STRATEGY_MOVE);
+    yard_put_numbered(&y, RECORDS);
+    crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
+    scan_records(&c);
+    assert_int_equal(c.chunk.count, RECORDS);
+    c.writer.clock = &hasty;
+    c.writer.work_ns_max = 1;
+    must(write_all(&c, &batch), NULL);
+    assert_int_equal(batch.records, LOOKS);
+    assert_int_equal(batch.applied, LOOKS);
+    must(saved_point(&y, &point), NULL);
+    assert_int_equal(point.stage, 1);
+    assert_int_equal(point.done[CONTRACT], LOOKS);
+    assert_true(rk_slice_equal(rk_slice_of(point.key, point.key_len),
+                               rk_slice_str("TENANT#t#CONTRACT#063")));
+    c.writer.work_ns_max = 0;
+    must(rki_writer_batch(&c.writer, &c.chunk, LOOKS, RECORDS - LOOKS, true, &batch, NULL), NULL);
+    assert_int_equal(batch.records, RECORDS - LOOKS);
+    must(saved_point(&y, &point), NULL);
+    assert_int_equal(point.stage, 2);
+    assert_int_equal(point.done[CONTRACT], RECORDS);
+    crew_stop(&c);
+    yard_close(&y);
+}
+
 static void lose_the_lease(yard *y)
 {
     rk_lease other = {.token = {8}, .host = "there", .command = "flip"};
@@ -583,6 +641,7 @@ int main(void)
         cmocka_unit_test(a_child_follows_its_parent),
         cmocka_unit_test(contract_keeps_an_old_record_without_its_new_one),
         cmocka_unit_test(the_checkpoint_commits_with_the_records),
+        cmocka_unit_test(a_slow_batch_is_cut_short),
         cmocka_unit_test(behind_a_fence_nothing_is_written),
         cmocka_unit_test(a_failed_commit_counts_nothing),
         cmocka_unit_test(a_stop_changes_nothing_of_the_outcome),
