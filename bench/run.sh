@@ -26,6 +26,8 @@ while [ $# -gt 0 ]; do
 done
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=bench/measure.sh
+. "$here/measure.sh"
 rekey=$build/rekey/cli/rekey
 bare=$build/bench/bare_move
 spec=$here/202611210900_move_noindex.yaml
@@ -39,23 +41,6 @@ done
 work=$(mktemp -d "$scratch_root/rekey-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-
-fail() {
-    echo "bench: $*" >&2
-    exit 1
-}
-
-# number NAME FILE: a number of a one-object JSON file.
-number() {
-    sed -n "s/.*\"$1\": *\\([0-9.][0-9.eE+-]*\\).*/\\1/p" "$2" | head -n 1
-}
-
-# Each round starts from a copy that is on the disk, so that no one pays for another's writes.
-fresh_copy() {
-    rm -rf "$2"
-    cp -R "$1" "$2"
-    sync
-}
 
 # Runs "$@" with stdout in $work/out and leaves the peak of its RssAnon, in KiB, in $peak.
 run_watched() {
@@ -82,8 +67,7 @@ measure_rekey() {
     seconds=$(number seconds "$work/out")
     [ "$(number changes "$work/out")" = "$records" ] || fail "rekey made other changes than $records"
     expect_moved "$work/a"
-    "$rekey" verify --store "lmdb:$work/a" >"$work/verify" 2>&1 ||
-        { cat "$work/verify" >&2; fail "rekey's result does not verify"; }
+    quietly "$rekey" verify --store "lmdb:$work/a"
     report rekey
 }
 
@@ -109,16 +93,14 @@ summary() {
               printf "%.0f %d %d %d\n", middle, rate[1], rate[NR], peak }'
 }
 
-echo "machine     $(uname -srm), $(nproc) processors,$(sed -n 's/^model name[^:]*://p' /proc/cpuinfo | head -n 1)"
-echo "disk        $(df -PT "$work" | awk 'NR == 2 { print $2 " on " $1 }'), stores under $scratch_root"
+describe_machine "$scratch_root"
 echo "durability  both commit with fsync; no NOSYNC, NOMETASYNC, WRITEMAP or MAPASYNC"
 echo "data        $records records of $value_bytes bytes, $tenants tenants, strategy move, no index"
 echo
 
-"$rekey" seed "$spec" --store "lmdb:$work/base" --tenants "$tenants" --records "$records" \
-    --seed 1 >"$work/seed" 2>&1 || { cat "$work/seed" >&2; fail "seed failed"; }
-"$rekey" plan "$spec" --store "lmdb:$work/base" -o "$work/plan" >"$work/seed" 2>&1 ||
-    { cat "$work/seed" >&2; fail "plan failed"; }
+quietly "$rekey" seed "$spec" --store "lmdb:$work/base" --tenants "$tenants" \
+    --records "$records" --seed 1
+quietly "$rekey" plan "$spec" --store "lmdb:$work/base" -o "$work/plan"
 
 round=0
 while [ "$round" -lt "$rounds" ]; do

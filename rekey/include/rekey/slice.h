@@ -14,19 +14,33 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct rk_slice {
     const uint8_t *ptr;
     size_t len;
 } rk_slice;
 
+/* Both may stand in an expression. C++ has no compound literals, and C no other way. */
+#ifdef __cplusplus
+#define RK_SLICE_EMPTY (rk_slice{nullptr, 0})
+#else
 #define RK_SLICE_EMPTY ((rk_slice){NULL, 0})
+#endif
 
-/* Borrows the bytes of a string literal or char array, without its NUL. */
+/* Borrows the bytes of a string literal, without its NUL. */
+#ifdef __cplusplus
+#define RK_SLICE_LITERAL(s) (rk_slice{reinterpret_cast<const uint8_t *>("" s), sizeof(s) - 1})
+#else
 #define RK_SLICE_LITERAL(s) ((rk_slice){(const uint8_t *)("" s), sizeof(s) - 1})
+#endif
 
 static inline rk_slice rk_slice_of(const void *ptr, size_t len)
 {
-    return (rk_slice){(const uint8_t *)ptr, len};
+    rk_slice slice = {(const uint8_t *)ptr, len};
+    return slice;
 }
 
 /* Borrows a C string without its NUL; NULL gives the empty slice. */
@@ -54,5 +68,9 @@ static inline bool rk_slice_starts_with(rk_slice s, rk_slice prefix)
 {
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,6 +20,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Marks the functions of the installed library; everything else is hidden. */
 #if defined(__GNUC__)
 #define RK_API               __attribute__((visibility("default")))
@@ -81,5 +85,9 @@ RK_API rk_status rk_error_set_native(rk_error *err, rk_status status, rk_origin 
  * on which object the callee was working; the origin stays the callee's. */
 RK_API rk_status rk_error_context(rk_error *err, rk_status status, const char *format, ...)
     RK_PRINTF(3, 4);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include <rekey/version.h>
+
 #include "rekey/base/clock.h"
 #include "rekey/base/codec.h"
 #include "rekey/base/nearest.h"
@@ -19,6 +21,15 @@
     }
 
 /* --- status ----------------------------------------------------------------------------------- */
+
+static void the_version_is_its_three_numbers(void **state)
+{
+    (void)state;
+    char text[32];
+    snprintf(text, sizeof text, "%d.%d.%d", RK_VERSION_MAJOR, RK_VERSION_MINOR, RK_VERSION_PATCH);
+    assert_string_equal(rk_version(), RK_VERSION);
+    assert_string_equal(rk_version(), text);
+}
 
 static void every_status_has_a_name_of_its_own(void **state)
 {
@@ -258,6 +269,7 @@ static void the_nearest_word_is_hinted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_version_is_its_three_numbers),
         cmocka_unit_test(every_status_has_a_name_of_its_own),
         cmocka_unit_test(an_error_keeps_its_origin_under_context),
         cmocka_unit_test(long_messages_are_cut),

@@ -1,0 +1,248 @@
+/* put_latency: how long an application's puts take, on an idle store or while a command runs.
+ *
+ * One thread puts one record a call through the client library, nothing else: the application's
+ * side of a migration. What is measured is the call, from its start to its return. Without --pace
+ * the next put begins when the last one has returned, and so most often just after the lock was
+ * free; with it, puts begin at a fixed rate, at any moment of a batch. One that is late begins at
+ * once.
+ *
+ * --during runs a command by the shell and puts for as long as it runs; its failure is ours.
+ *
+ *     put_latency lmdb:DIR --seconds 3                    idle
+ *     put_latency lmdb:DIR --during 'rekey run plan.json --store lmdb:DIR'
+ *     put_latency lmdb:DIR --check 12000                  exit 0 when puts 0 to 11999 are readable
+ */
+#include <rekey/client.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/samples.h"
+
+#define CAPSULE    "PRODUS"
+#define ENTITY     "Contract"
+#define ID         "contract_id"
+#define BUSY_TRIES 1000
+#define NS_PER_S   1000000000u
+
+extern char **environ;
+
+typedef struct options {
+    const char *store;
+    const char *during;
+    double seconds;
+    double pace; /* puts a second; 0: as fast as possible */
+    double bound_us;
+    unsigned tenants;
+    uint64_t check;
+    bool json;
+} options;
+
+static void fail(const char *what, const char *why)
+{
+    fprintf(stderr, "put_latency: %s: %s\n", what, why);
+    exit(1);
+}
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+/* Record `number`: the same in every run, and neighbours far apart in key order. */
+typedef struct record {
+    char tenant[64];
+    char id[32];
+    char value[256];
+} record;
+
+static int digits_of(unsigned number)
+{
+    int digits = 1;
+    for (; number >= 10; number /= 10)
+        digits++;
+    return digits;
+}
+
+static void make_record(uint64_t number, unsigned tenants, record *out)
+{
+    uint64_t spread = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    unsigned tenant = 1 + (unsigned)(spread >> 32) % tenants;
+    snprintf(out->tenant, sizeof out->tenant, "tenant-%0*u", digits_of(tenants) % 16, tenant);
+    snprintf(out->id, sizeof out->id, "put-%016" PRIx64, spread);
+    snprintf(out->value, sizeof out->value,
+             "{\"capsule_id\":\"" CAPSULE "\",\"" ID "\":\"%s\",\"account_id\":\"account-%04u\","
+             "\"number\":%" PRIu64 ",\"note\":\"%0100d\"}",
+             out->id, (unsigned)(number % 1000), number, 0);
+}
+
+static rk_status put_record(rk_client *client, const record *r, rk_error *err)
+{
+    rk_scope scope = {rk_slice_str(r->tenant), rk_slice_str(CAPSULE)};
+    rk_id id = {ID, rk_slice_str(r->id)};
+    return rk_client_put(client, &scope, ENTITY, &id, 1, rk_slice_str(r->value), err);
+}
+
+/* RK_BUSY is "try again", and the tries are a part of what the application waits. */
+static void put_until_done(rk_client *client, const record *r)
+{
+    rk_error err = {0};
+    rk_status status = RK_BUSY;
+    for (int tries = 0; status == RK_BUSY && tries < BUSY_TRIES; tries++)
+        status = put_record(client, r, &err);
+    if (status != RK_OK)
+        fail("put", err.message);
+}
+
+static void check_record(rk_client *client, const record *r)
+{
+    rk_scope scope = {rk_slice_str(r->tenant), rk_slice_str(CAPSULE)};
+    rk_id id = {ID, rk_slice_str(r->id)};
+    rk_value value = {0};
+    rk_error err = {0};
+    rk_status status = rk_client_get(client, &scope, ENTITY, &id, 1, &value, &err);
+    if (status != RK_OK)
+        fail(r->id, status == RK_NOT_FOUND ? "was put and is gone" : err.message);
+    if (!rk_slice_equal(value.bytes, rk_slice_str(r->value)))
+        fail(r->id, "has another value than was put");
+    rk_value_fini(&value);
+}
+
+/* --- measuring -------------------------------------------------------------------------------- */
+
+static pid_t start_command(const char *command)
+{
+    const char *const words[] = {"sh", "-c", command, NULL};
+    pid_t pid = 0;
+    /* POSIX promises not to write through argv, and could not say so in C. */
+    if (posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *const *)(uintptr_t)words, environ) != 0)
+        fail("start", command);
+    return pid;
+}
+
+/* False when the command has come to its end. */
+static bool still_runs(pid_t pid, const char *command)
+{
+    int state = 0;
+    pid_t ended = waitpid(pid, &state, WNOHANG);
+    if (ended == 0)
+        return true;
+    if (ended < 0 || !WIFEXITED(state) || WEXITSTATUS(state) != 0)
+        fail("the command failed", command);
+    return false;
+}
+
+static void sleep_until(uint64_t due_ns)
+{
+    uint64_t now = bench_now_ns();
+    if (now >= due_ns)
+        return;
+    uint64_t left = due_ns - now;
+    struct timespec pause = {.tv_sec = (time_t)(left / NS_PER_S),
+                             .tv_nsec = (long)(left % NS_PER_S)};
+    nanosleep(&pause, NULL);
+}
+
+static void measure(const options *o)
+{
+    bench_samples samples = {0};
+    rk_client *client = NULL;
+    rk_error err = {0};
+    record r;
+    pid_t pid = o->during ? start_command(o->during) : 0;
+    if (rk_client_open(o->store, NULL, &client, &err) != RK_OK)
+        fail("open", err.message);
+    uint64_t start = bench_now_ns();
+    uint64_t end = start + (uint64_t)(o->seconds * NS_PER_S);
+    do {
+        uint64_t due =
+            start + (uint64_t)((double)samples.count * (o->pace > 0 ? 1e9 / o->pace : 0));
+        make_record(samples.count, o->tenants, &r);
+        sleep_until(due);
+        uint64_t from = bench_now_ns();
+        put_until_done(client, &r);
+        bench_samples_add(&samples, bench_now_ns() - from);
+    } while (o->during ? still_runs(pid, o->during) : bench_now_ns() < end);
+    double seconds = (double)(bench_now_ns() - start) / 1e9;
+    rk_client_close(client);
+    bench_samples_print(&samples, seconds, o->bound_us, o->json);
+    bench_samples_fini(&samples);
+}
+
+static void check(const options *o)
+{
+    rk_client_options read_only = {.read_only = true};
+    rk_client *client = NULL;
+    rk_error err = {0};
+    record r;
+    if (rk_client_open(o->store, &read_only, &client, &err) != RK_OK)
+        fail("open", err.message);
+    for (uint64_t number = 0; number < o->check; number++) {
+        make_record(number, o->tenants, &r);
+        check_record(client, &r);
+    }
+    rk_client_close(client);
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+static void usage(void)
+{
+    fprintf(stderr,
+            "usage: put_latency lmdb:DIR (--seconds N | --during COMMAND | --check COUNT)\n"
+            "                   [--pace PUTS_A_SECOND] [--tenants N] [--bound-us N] [--json]\n");
+    exit(64);
+}
+
+static double number_of(const char *text)
+{
+    char *end = NULL;
+    double number = strtod(text, &end);
+    if (end == text || *end || !(number >= 0 && number < 1e12))
+        usage();
+    return number;
+}
+
+static void take_option(options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--seconds") == 0)
+        o->seconds = number_of(value);
+    else if (strcmp(name, "--during") == 0)
+        o->during = value;
+    else if (strcmp(name, "--check") == 0)
+        o->check = (uint64_t)number_of(value);
+    else if (strcmp(name, "--pace") == 0)
+        o->pace = number_of(value);
+    else if (strcmp(name, "--tenants") == 0)
+        o->tenants = (unsigned)number_of(value);
+    else if (strcmp(name, "--bound-us") == 0)
+        o->bound_us = number_of(value);
+    else
+        usage();
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.tenants = 100};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            o.json = true;
+        else if (argv[i][0] != '-' && !o.store)
+            o.store = argv[i];
+        else if (i + 1 < argc) {
+            take_option(&o, argv[i], argv[i + 1]);
+            i++;
+        } else
+            usage();
+    }
+    if (!o.store || o.tenants == 0 || (o.seconds > 0) + (o.check > 0) + (o.during != NULL) != 1)
+        usage();
+    if (o.check > 0)
+        check(&o);
+    else
+        measure(&o);
+    return 0;
+}
