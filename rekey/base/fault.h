@@ -8,9 +8,13 @@
 
 #include <stdbool.h>
 
+#include <rekey/slice.h>
+
 #ifdef REKEY_FAULTS
 bool rk_fault(const char *name);
 void rk_fault_window(const char *name);
+rk_slice rk_fault_bend(rk_slice bytes);
+const char *rk_fault_word(const char *name, const char *word);
 #else
 static inline bool rk_fault(const char *name)
 {
@@ -22,6 +26,17 @@ static inline bool rk_fault(const char *name)
 static inline void rk_fault_window(const char *name)
 {
     (void)name;
+}
+/* Where ids come in: the bugs that take bytes for text. */
+static inline rk_slice rk_fault_bend(rk_slice bytes)
+{
+    return bytes;
+}
+/* $REKEY_FAULT_WORD in place of the word where the bug of this name is planted. */
+static inline const char *rk_fault_word(const char *name, const char *word)
+{
+    (void)name;
+    return word;
 }
 #endif
 

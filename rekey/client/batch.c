@@ -11,7 +11,8 @@ typedef struct request {
     const rk_scope *scope;
     rk_operation *operations;
     size_t count;
-    size_t done; /* operations that did not fail */
+    size_t done;
+    size_t failed; /* the operation that did; `count` for none */
     bool changed;
 } request;
 
@@ -23,6 +24,7 @@ static void begin_again(request *r)
         rk_value_fini(&r->operations[i].found);
     }
     r->done = 0;
+    r->failed = r->count;
     r->changed = false;
 }
 
@@ -110,8 +112,10 @@ static rk_status perform_all(rki_session *session, rk_txn *txn, request *r, rk_e
     for (; r->done < r->count; r->done++) {
         rk_operation *operation = &r->operations[r->done];
         operation->status = perform(session, txn, r, operation, err);
-        if (operation->status != RK_OK && operation->status != RK_NOT_FOUND)
+        if (operation->status != RK_OK && operation->status != RK_NOT_FOUND) {
+            r->failed = r->done;
             return operation->status;
+        }
     }
     return RK_OK;
 }
@@ -214,6 +218,7 @@ static rk_status execute(rk_client *client, request *r, rk_error *err)
     rk_error fault = {0};
     for (size_t i = 0; i < r->count; i++)
         r->operations[i].found = (rk_value){0};
+    begin_again(r);
     bool reads = only_gets(r);
     if (!reads && client->options.read_only)
         return rk_error_set(err, RK_INVALID, "the client is read-only");
@@ -245,6 +250,8 @@ rk_status rk_client_batch(rk_client *client, const rk_scope *scope, rk_operation
                           size_t count, size_t *failed, rk_error *err)
 {
     request r = {.scope = scope, .operations = operations, .count = count};
+    if (failed)
+        *failed = count;
     if (count > RK_BATCH_MAX)
         return rk_error_set(err, RK_INVALID, "a batch of %zu operations; at most %d", count,
                             RK_BATCH_MAX);
@@ -254,12 +261,12 @@ rk_status rk_client_batch(rk_client *client, const rk_scope *scope, rk_operation
     if (status == RK_OK)
         return status;
     if (failed)
-        *failed = r.done;
-    if (r.done < count)
-        rk_error_context(err, status, "operation %zu of %zu, %s %.64s", r.done + 1, count,
-                         name_of(operations[r.done].verb),
-                         operations[r.done].entity ? operations[r.done].entity : "");
-    return status;
+        *failed = r.failed;
+    if (r.failed == count)
+        return status;
+    const rk_operation *culprit = &operations[r.failed];
+    return rk_error_context(err, status, "operation %zu of %zu, %s %.64s", r.failed + 1, count,
+                            name_of(culprit->verb), culprit->entity ? culprit->entity : "");
 }
 
 static rk_status one(rk_client *client, const rk_scope *scope, rk_operation *operation,

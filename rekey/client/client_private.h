@@ -48,7 +48,8 @@ typedef struct rki_comparing {
     rk_prng sampler;
     rk_comparisons total;   /* since the client was opened */
     rk_comparisons pending; /* of them, those that the store has not */
-    uint64_t flush_at;      /* pending differences that are worth a transaction of their own */
+    bool urgent;            /* a difference that the store's last verdict does not know */
+    uint64_t flush_at; /* else: pending differences that are worth a transaction of their own */
 } rki_comparing;
 
 struct rk_client {
@@ -124,7 +125,7 @@ rk_status rki_target_too_long(const rki_session *session, const rki_target *targ
 typedef struct rki_found {
     bool present;
     rk_slice key;   /* in the arena */
-    rk_slice value; /* borrowed from the view */
+    rk_slice value; /* in the arena too, or borrowed from the snapshot */
     rk_image image; /* as far as `reason` lets it be filled; image.capsule may be empty */
     rk_reason reason;
 } rki_found;
@@ -210,6 +211,12 @@ bool rki_is_foreign(const rki_write *write);
 
 /* Whether nobody reads the old copy that a put of the new record would leave unwritten. */
 bool rki_may_leave_old(const rk_phase_rule *rule);
+
+/* Whether the image's parent has an old copy in this capsule. */
+rk_status rki_parent_has_copy(const rki_write *write, bool *out);
+
+/* RK_BUSY, in the same words for whatever is on its way. */
+rk_status rki_wait_for_travellers(const rki_write *write);
 
 /* Refuses a put that would harm another capsule's records, or sets new_only. After `old`, `new` and
  * `image` are known, before the first change. */

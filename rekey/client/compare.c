@@ -2,15 +2,16 @@
  * what it finds is counted, and never changes the answer. */
 #include "rekey/client/client_private.h"
 
-#define SAMPLER_SEED 1
 #define FLUSH_AT_MAX 1024
 
 typedef enum finding { NOT_COMPARED, EQUAL, DIFFERENT } finding;
 
 void rki_compare_init(rki_comparing *comparing)
 {
+    uint64_t seed; /* each client samples other reads than its neighbours */
     *comparing = (rki_comparing){.flush_at = 1};
-    rk_prng_init(&comparing->sampler, SAMPLER_SEED);
+    rk_random_bytes(&seed, sizeof seed);
+    rk_prng_init(&comparing->sampler, seed);
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
@@ -96,6 +97,19 @@ static void add(rk_comparisons *to, const rk_comparisons *more)
     to->different += more->different;
 }
 
+/* Whether a flip would still go by: its verdict is clean, and made when the store knew as many
+ * differences as now. Then this one must be told at once. */
+static bool is_urgent(rki_session *session, const rki_target *target)
+{
+    rk_table meta = session->client->meta;
+    rk_tier tier = rk_spec_tier(session->spec, target->binding.value[session->spec->tenant]);
+    rk_verdict verdict;
+    rk_compared known;
+    return rk_verdict_load(session->view, meta, tier, &verdict, NULL) == RK_OK && verdict.clean &&
+           rk_compared_load(session->view, meta, &known, NULL) == RK_OK &&
+           verdict.evidence.differences == known.different;
+}
+
 void rki_compare(rki_session *session, const rki_target *target)
 {
     rk_client *client = session->client;
@@ -105,7 +119,9 @@ void rki_compare(rki_session *session, const rki_target *target)
     if (judge(session, target, &found) != RK_OK || found == NOT_COMPARED)
         return;
     rk_comparisons one = {1, found == DIFFERENT};
+    bool urgent = found == DIFFERENT && is_urgent(session, target);
     pthread_mutex_lock(&client->lock);
+    client->comparing.urgent |= urgent;
     add(&client->comparing.total, &one);
     add(&client->comparing.pending, &one);
     pthread_mutex_unlock(&client->lock);
@@ -140,17 +156,28 @@ void rki_compare_return(rk_client *client, const rk_comparisons *taken)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* At the first difference, then less and less often: reads must not become writes. */
+/* At the first difference, then less and less often while nobody is misled: reads must not become
+ * writes. */
 static bool is_due(rk_client *client, bool closing)
+{
+    const rki_comparing *comparing = &client->comparing;
+    pthread_mutex_lock(&client->lock);
+    bool due = closing
+                   ? comparing->pending.compared > 0
+                   : comparing->pending.different > 0 &&
+                         (comparing->urgent || comparing->pending.different >= comparing->flush_at);
+    pthread_mutex_unlock(&client->lock);
+    return due && !client->options.read_only;
+}
+
+static void was_flushed(rk_client *client)
 {
     rki_comparing *comparing = &client->comparing;
     pthread_mutex_lock(&client->lock);
-    bool due = closing ? comparing->pending.compared > 0
-                       : comparing->pending.different >= comparing->flush_at;
-    if (due && comparing->flush_at < FLUSH_AT_MAX)
+    comparing->urgent = false;
+    if (comparing->flush_at < FLUSH_AT_MAX)
         comparing->flush_at *= 2;
     pthread_mutex_unlock(&client->lock);
-    return due && !client->options.read_only;
 }
 
 void rki_compare_flush(rk_client *client, bool closing)
@@ -164,6 +191,8 @@ void rki_compare_flush(rk_client *client, bool closing)
         status = rk_txn_commit(txn, NULL);
     else
         rk_txn_abort(txn);
-    if (status != RK_OK)
+    if (status == RK_OK)
+        was_flushed(client);
+    else
         rki_compare_return(client, &taken);
 }

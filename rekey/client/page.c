@@ -8,6 +8,7 @@
  */
 #include "rekey/client/client_private.h"
 
+#include "rekey/base/fault.h"
 #define PAGE_BYTES_MAX   ((size_t)4 * 1024 * 1024)
 #define PAGE_ENTRIES_MAX 65536
 #define FIRST_ROWS       32
@@ -133,6 +134,10 @@ static rk_status accept_new(walk *w, const side *s, rki_found *found, rk_slice i
                             bool *accepted)
 {
     rk_status status = rki_judge_new(w->session, found, w->err);
+    *accepted =
+        status == RK_OK && (rk_fault("entry_unchecked") || rk_fault("entry_scope_unchecked"));
+    if (*accepted)
+        return RK_OK;
     *accepted = status == RK_OK && found->reason == RK_REASON_NONE &&
                 (!s->index || rk_slice_equal(entry_key(w, found, true), index_key));
     return status;
@@ -166,6 +171,9 @@ static rk_status accept_old(walk *w, const side *s, rki_found *found, rk_slice i
     if (w->session->rule->read == RK_READ_OLD)
         return RK_OK;
     rk_status status = rki_judge_old(w->session, found, w->err);
+    *accepted = status == RK_OK && rk_fault("list_ignores_capsule");
+    if (*accepted)
+        return RK_OK;
     *accepted = status == RK_OK && rki_is_in_scope(found, w->page->target) &&
                 (!s->index || rk_slice_equal(entry_key(w, found, false), index_key));
     if (!*accepted)
@@ -180,6 +188,8 @@ static bool in_scope(const walk *w, const side *s, const rk_pattern *pattern, bo
 {
     const rk_spec *spec = w->session->spec;
     const rki_target *target = w->page->target;
+    if (rk_fault("prefix_without_delimiter"))
+        return true;
     if (rk_pattern_has(pattern, spec->tenant) &&
         !rk_slice_equal(s->binding.value[spec->tenant], target->binding.value[spec->tenant]))
         return false;
@@ -196,7 +206,7 @@ static bool match_entry(const walk *w, side *s, rk_slice index_key, rk_slice pri
         (!rk_pattern_match(s->index, index_key, &s->binding) || !in_scope(w, s, s->index, true)))
         return false;
     return rk_pattern_match(s->primary, primary_key, &s->binding) &&
-           in_scope(w, s, s->primary, capsule_too);
+           (rk_fault("entry_scope_unchecked") || in_scope(w, s, s->primary, capsule_too));
 }
 
 static rk_status accept(walk *w, side *s, const rk_entry *entry)
@@ -212,7 +222,7 @@ static rk_status accept(walk *w, side *s, const rk_entry *entry)
         status = rk_view_get(w->session->view, w->session->tables.records, found.key, &found.value,
                              w->err);
     if (status != RK_OK)
-        return status == RK_NOT_FOUND ? RK_OK : status;
+        return status == RK_NOT_FOUND && !rk_fault("dangling_entry_fails") ? RK_OK : status;
     status = s->new_side ? accept_new(w, s, &found, index_key, &accepted)
                          : accept_old(w, s, &found, index_key, &accepted);
     if (status != RK_OK || !accepted)
@@ -251,7 +261,10 @@ static rk_status step(walk *w, side *s, rk_entry *entry)
 static bool in_range(const side *s, rk_slice key)
 {
     rk_slice prefix = rk_buf_slice(&s->prefix);
-    return s->whole ? rk_slice_equal(key, prefix) : rk_slice_starts_with(key, prefix);
+    if (rk_fault("ends_cut") && key.ptr[key.len - 1] == 0xff)
+        return false;
+    return s->whole && !rk_fault("query_prefix_loose") ? rk_slice_equal(key, prefix)
+                                                       : rk_slice_starts_with(key, prefix);
 }
 
 static bool is_spent(const walk *w)
@@ -284,6 +297,16 @@ static rk_status advance(walk *w, side *s)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* Only for the planted bug: LITERAL#tenant, which is how LITERAL#tenant0# begins too. */
+static void cut_prefix(const walk *w, side *s)
+{
+    const rk_spec *spec = w->session->spec;
+    rk_slice literal = rk_slice_str(spec->tenant_literal);
+    if (rk_slice_starts_with(rk_buf_slice(&s->prefix), literal))
+        s->prefix.len = literal.len + 1 + s->fixed.value[spec->tenant].len;
+    s->whole = false;
+}
+
 static rk_status fix_prefix(walk *w, side *s)
 {
     const rki_page *page = w->page;
@@ -297,8 +320,11 @@ static rk_status fix_prefix(walk *w, side *s)
     s->fixed = target.binding;
     if (!s->index && w->session->rule->read == RK_READ_OLD)
         target.binding.value[w->session->spec->capsule] = RK_SLICE_EMPTY;
-    return rk_pattern_prefix(s->index ? s->index : s->primary, &target.binding, &s->prefix,
-                             &s->whole, w->err);
+    status = rk_pattern_prefix(s->index ? s->index : s->primary, &target.binding, &s->prefix,
+                               &s->whole, w->err);
+    if (status == RK_OK && rk_fault("prefix_without_delimiter"))
+        cut_prefix(w, s);
+    return status;
 }
 
 static rk_status open_side(walk *w, side *s, bool new_side)
@@ -318,7 +344,7 @@ static rk_status open_side(walk *w, side *s, bool new_side)
     }
     rk_status status = fix_prefix(w, s);
     s->ended = s->table == RK_TABLE_NONE;
-    if (status == RK_OK && page->place[new_side].key.len > 0 &&
+    if (status == RK_OK && page->place[new_side].key.len > 0 && !rk_fault("position_unbound") &&
         !in_range(s, page->place[new_side].key))
         status = rk_error_set(w->err, RK_INVALID, "the position belongs to another list");
     if (status == RK_OK && !s->ended)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "rekey/base/fault.h"
 /* --- judging ---------------------------------------------------------------------------------- */
 
 /* A key of the other shape cannot be met here (lint has proven it), but is not trusted either. */
@@ -35,14 +36,26 @@ rk_status rki_judge_new(rki_session *session, rki_found *found, rk_error *err)
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
+/* In a write transaction what was found is needed after the next change, which moves it. */
+static rk_status keep(rki_session *session, rk_slice *value, rk_error *err)
+{
+    if (session->view == session->snapshot)
+        return RK_OK;
+    return rk_arena_copy(&session->arena, *value, value, err);
+}
+
 static rk_status look_up(rki_session *session, rk_slice key, rki_found *out, rk_error *err)
 {
     *out = (rki_found){.key = key};
     if (key.len == 0)
         return RK_OK;
     rk_status status = rk_view_get(session->view, session->tables.records, key, &out->value, err);
+    if (status == RK_NOT_FOUND)
+        return RK_OK;
+    if (status == RK_OK)
+        status = keep(session, &out->value, err);
     out->present = status == RK_OK;
-    return status == RK_NOT_FOUND ? RK_OK : status;
+    return status;
 }
 
 rk_status rki_find_old(rki_session *session, const rki_target *target, rki_found *out,
@@ -78,6 +91,8 @@ static rk_status consider(rki_session *session, const rki_target *target, const 
     if (!has_ids(target, entry->key))
         return RK_OK;
     rk_status status = rk_arena_copy(&session->arena, entry->key, &found.key, err);
+    if (status == RK_OK)
+        status = keep(session, &found.value, err);
     if (status == RK_OK)
         status = rki_judge_new(session, &found, err);
     if (status == RK_OK && (!out->present || found.reason == RK_REASON_NONE))
@@ -131,6 +146,9 @@ static rk_status read_new(rki_session *session, const rki_target *target, rki_fo
                           rk_error *err)
 {
     rk_status status = rki_find_new(session, target, out, err);
+    if (status == RK_OK && !out->present && rk_fault("old_shape_read"))
+        return rki_find_old(session, target, out, err) == RK_OK && out->present ? RK_OK
+                                                                                : RK_NOT_FOUND;
     return status == RK_OK && !rki_is_consistent(out) ? RK_NOT_FOUND : status;
 }
 
@@ -138,6 +156,8 @@ static rk_status read_old_in_scope(rki_session *session, const rki_target *targe
                                    rk_error *err)
 {
     rk_status status = rki_find_old(session, target, out, err);
+    if (status == RK_OK && out->present && rk_fault("get_ignores_capsule"))
+        return RK_OK;
     return status == RK_OK && !rki_is_in_scope(out, target) ? RK_NOT_FOUND : status;
 }
 
@@ -156,7 +176,8 @@ rk_status rki_read(rki_session *session, const rki_target *target, rki_found *ou
         status = read_old(session, target, out, err);
         break;
     case RK_READ_NEW:
-        status = read_new(session, target, out, err);
+        status = rk_fault("old_copy_read") ? read_old_in_scope(session, target, out, err)
+                                           : read_new(session, target, out, err);
         break;
     case RK_READ_NEW_THEN_OLD:
         status = read_new(session, target, out, err);

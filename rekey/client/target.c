@@ -2,6 +2,7 @@
  * is wrong is named. */
 #include "rekey/client/client_private.h"
 
+#include "rekey/base/fault.h"
 #include "rekey/base/nearest.h"
 
 /* --- single values ---------------------------------------------------------------------------- */
@@ -9,9 +10,10 @@
 static rk_status check_bytes(const char *kind, const char *name, rk_slice value, rk_error *err)
 {
     const char *space = *kind && *name ? " " : "";
-    if (value.len == 0)
+    if (value.len == 0 && !rk_fault("empty_accepted"))
         return rk_error_set(err, RK_INVALID, "%s%s%.64s is empty", kind, space, name);
-    if (memchr(value.ptr, RK_DELIMITER, value.len))
+    if (value.len > 0 && memchr(value.ptr, RK_DELIMITER, value.len) &&
+        !rk_fault("delimiter_accepted"))
         return rk_error_set(err, RK_INVALID, "%s%s%.64s holds the delimiter '%c'", kind, space,
                             name, RK_DELIMITER);
     return RK_OK;
@@ -22,7 +24,7 @@ static rk_status find_capsule(const rk_spec *spec, rk_slice capsule, rk_slice *o
     rk_status status = check_bytes("capsule", "", capsule, err);
     if (status != RK_OK)
         return status;
-    int found = rk_spec_capsule(spec, capsule);
+    int found = rk_fault("capsule_unchecked") ? 0 : rk_spec_capsule(spec, capsule);
     if (found >= 0) {
         *out = spec->allowed[found];
         return RK_OK;
@@ -80,7 +82,7 @@ static rk_status bind_one(const rk_spec *spec, const rk_pattern *pattern, const 
         return rk_error_set(err, RK_INVALID, "%s %s is given twice", kind, name);
     rk_status status = check_bytes(kind, name, id->value, err);
     if (status == RK_OK)
-        binding->value[number] = id->value;
+        binding->value[number] = rk_fault_bend(id->value);
     return status;
 }
 
@@ -121,6 +123,8 @@ rk_status rki_target_key(rki_session *session, const rk_pattern *pattern, const 
     uint8_t key[RK_STATE_KEY_BYTES_MAX];
     size_t len = rk_pattern_write(pattern, binding, key, sizeof key);
     *out = RK_SLICE_EMPTY;
+    if (len > sizeof key && rk_fault("key_truncated"))
+        len = sizeof key;
     if (len == 0 || len > sizeof key || len > session->client->key_bytes_max)
         return RK_OK;
     return rk_arena_copy(&session->arena, rk_slice_of(key, len), out, err);
@@ -175,7 +179,7 @@ rk_status rki_target_of_scope(rki_session *session, const rk_scope *scope, const
     if (status != RK_OK)
         return status;
     out->entity = &spec->entities[out->entity_index];
-    out->binding.value[spec->tenant] = scope->tenant;
+    out->binding.value[spec->tenant] = rk_fault_bend(scope->tenant);
     out->binding.value[spec->capsule] = out->capsule;
     return RK_OK;
 }
@@ -193,7 +197,8 @@ rk_status rki_target_of_record(rki_session *session, const rk_scope *scope, cons
         return status;
     for (size_t i = 0; i < pattern->segment_count; i++) {
         const rk_segment *segment = &pattern->segment[i];
-        if (segment->variable && out->binding.value[segment->name].len == 0)
+        if (segment->variable && out->binding.value[segment->name].len == 0 &&
+            !rk_fault("empty_accepted"))
             return rk_error_set(err, RK_INVALID, "id %s is missing",
                                 spec->names.name[segment->name]);
     }

@@ -2,6 +2,7 @@
  * stands in its place on both sides, then change both sides as the phase's rule says. */
 #include "rekey/client/client_private.h"
 
+#include "rekey/base/fault.h"
 #include "rekey/record/json.h"
 
 typedef rki_write work;
@@ -30,7 +31,7 @@ static rk_status find_both(work *w)
 
 static rk_status check_member(const work *w, const char *name, const rk_json_field *field)
 {
-    if (field->kind == RK_JSON_ABSENT ||
+    if (field->kind == RK_JSON_ABSENT || rk_fault("claim_accepted") ||
         (field->kind == RK_JSON_STRING && rk_slice_equal(field->text, w->target.capsule)))
         return RK_OK;
     return rk_error_set(w->err, RK_INVALID, "member %s %s %.*s", name,
@@ -82,6 +83,8 @@ static rk_status refuse_image(const work *w, rk_reason reason, const char *detai
     const rk_entity *entity = w->target.entity;
     bool by_parent = entity->capsule.parent &&
                      (reason == RK_REASON_NONE || reason == RK_REASON_UNRESOLVED_CAPSULE);
+    if (by_parent && reason == RK_REASON_NONE && rk_fault("refusal_tells"))
+        return rk_error_set(w->err, RK_CONFLICT, "the parent is in another capsule");
     if (by_parent || reason == RK_REASON_ORPHAN)
         return refuse_parent(w);
     if (reason == RK_REASON_NONE)
@@ -100,7 +103,7 @@ static rk_status refuse_image(const work *w, rk_reason reason, const char *detai
 static rk_status check_new_parent(const work *w)
 {
     rki_found parent = {.present = true, .key = w->image.parent_new_key};
-    if (parent.key.len == 0)
+    if (parent.key.len == 0 || rk_fault("parent_unchecked"))
         return RK_OK;
     rk_status status = rk_view_get(w->session->view, w->session->tables.records, parent.key,
                                    &parent.value, w->err);
@@ -165,21 +168,51 @@ static bool hangs_on_parent(const work *w, rk_reason reason)
             reason == RK_REASON_UNRESOLVED_CAPSULE);
 }
 
+/* While both sides are written, a child's old copy needs its parent's: without it the child would
+ * be whoever's next takes the parent's old key. */
+static rk_status needs_new_alone(const work *w, bool *out)
+{
+    const rk_phase_rule *rule = w->session->rule;
+    bool copied = true;
+    rk_status status = RK_OK;
+    if (rule->write_old == RK_WRITE_PUT && rule->write_new == RK_WRITE_PUT &&
+        w->image.parent_new_key.len > 0)
+        status = rki_parent_has_copy(w, &copied);
+    *out = !copied;
+    return status;
+}
+
+/* The parent is at its new key, but what the old shape says of it is not, or not yet, ours. */
+static rk_status image_beside_old(work *w, rk_slice value)
+{
+    const rk_phase_rule *rule = w->session->rule;
+    if (rki_may_leave_old(rule)) {
+        w->new_only = rule->write_old == RK_WRITE_PUT;
+        return image_of_new(w, value);
+    }
+    if (rule->write_new != RK_WRITE_DROP || rule->read != RK_READ_NEW_THEN_OLD)
+        return refuse_parent(w);
+    rk_status status = image_of_new(w, value);
+    return status == RK_OK ? rki_wait_for_travellers(w) : status;
+}
+
 static rk_status image_of(work *w, rk_slice value)
 {
     rki_session *s = w->session;
     char detail[RKI_DETAIL_BYTES] = "";
     rk_reason reason = RK_REASON_NONE;
+    bool new_alone = false;
     rk_status status = rk_transform_old(s->transformer, s->view, w->target.old_key, value,
                                         &s->arena, &w->image, &reason, detail, w->err);
     if (status != RK_OK)
         return status;
-    if (reason == RK_REASON_NONE && rk_slice_equal(w->image.capsule, w->target.capsule))
-        return RK_OK;
-    if (!rki_may_leave_old(s->rule) || !hangs_on_parent(w, reason))
+    if (reason == RK_REASON_NONE && rk_slice_equal(w->image.capsule, w->target.capsule)) {
+        status = needs_new_alone(w, &new_alone);
+        return status == RK_OK && new_alone ? image_beside_old(w, value) : status;
+    }
+    if (!hangs_on_parent(w, reason))
         return refuse_image(w, reason, detail);
-    w->new_only = s->rule->write_old == RK_WRITE_PUT;
-    return image_of_new(w, value);
+    return image_beside_old(w, value);
 }
 
 /* --- notes ------------------------------------------------------------------------------------ */
@@ -235,6 +268,8 @@ static void put_new_side(work *w)
     bool put = to == RK_WRITE_PUT;
     if (to == RK_WRITE_NOT)
         return;
+    if (rk_fault("update_across") && rki_is_foreign(w) && w->old.image.new_key.len > 0)
+        rki_change_delete(changes, w->old.image.new_key);
     if (w->new.present) {
         rki_change_delete_entries(changes, true, &w->target, &w->new, put ? &w->image : NULL);
         if (!put || !rk_slice_equal(w->new.key, w->image.new_key))
@@ -327,6 +362,8 @@ static bool takes_old(const work *w)
     const rk_phase_rule *rule = w->session->rule;
     if (!w->old.present || rule->write_old == RK_WRITE_NOT)
         return false;
+    if (rk_fault("delete_across"))
+        return true;
     return rule->read == RK_READ_OLD ? !rki_is_foreign(w) : is_own(w);
 }
 

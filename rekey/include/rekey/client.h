@@ -8,10 +8,11 @@
  *
  * Invariants
  *   - One call is one transaction: all of it happened, or nothing.
- *   - From the flip on, and in a `move` migration from its start, a call returns only
- *     records of its scope, whatever the id holds, and answers for a record of another scope
- *     exactly as for one that is nowhere. Before, reads behave as the application always did: a
- *     read by old key returns the tenant's record whatever its capsule.
+ *   - From the flip on a call returns only records of its scope, whatever the id holds, and
+ *     answers for a record of another scope exactly as for one that is nowhere. In a `move`
+ *     migration reads do so from its start; a put may have to wait for records of another capsule
+ *     that share its old key (RK_BUSY). Before, reads behave as the application always did: a read
+ *     by old key returns the tenant's record whatever its capsule.
  *   - Ids, tenants and capsules are bytes without the delimiter '#', not empty. They are compared
  *     byte by byte: no case folding, no Unicode normalisation.
  *
@@ -95,14 +96,14 @@ RK_API void rk_client_close(rk_client *client);
  * order. RK_INVALID, here and below, names the bad entity, variable, tenant or capsule. */
 
 /* The record's value, to be freed with rk_value_fini. RK_NOT_FOUND when there is none in this scope
- * (error untouched). Never waits for writers. */
+ * (error untouched). Waits for no writer, unless a comparison read has a difference to report. */
 RK_API rk_status rk_client_get(rk_client *client, const rk_scope *scope, const char *entity,
                                const rk_id *ids, size_t id_count, rk_value *out, rk_error *err);
 
 /* Writes the record, new or not. For JSON values the capsule member is added when absent; one that
  * names another capsule than the scope's is RK_INVALID. RK_CONFLICT: a parent that is not there in
  * this capsule, or, before the flip, an old key at which another capsule's record has children.
- * RK_BUSY: records that hang on this one are being moved; try again. RK_LIMIT: a key that would be
+ * RK_BUSY: records of the tenant are being moved, or moved back, and this one must wait; try again. RK_LIMIT: a key that would be
  * too long. RK_FULL, RK_UNCERTAIN as the store says. */
 RK_API rk_status rk_client_put(rk_client *client, const rk_scope *scope, const char *entity,
                                const rk_id *ids, size_t id_count, rk_slice value, rk_error *err);
@@ -152,9 +153,10 @@ typedef struct rk_operation {
 
 /* Does all operations in order, in one transaction of one scope; each sees those before it. A get
  * or delete of a record that is not there does not fail the batch. Any other failure undoes all of
- * it, is returned, and *failed (NULL allowed) says which operation it was; where the transaction
- * itself failed, *failed is `count`. A batch of gets alone reads one snapshot and waits for no
- * writer. RK_INVALID: more than RK_BATCH_MAX operations. */
+ * it, is returned, and *failed (NULL allowed) says which operation it was, `count` if none of them
+ * but the transaction itself; then the status of the others means nothing, and no `found` is left.
+ * A batch of gets alone reads one snapshot, and waits as get does. RK_INVALID: more than
+ * RK_BATCH_MAX operations. */
 RK_API rk_status rk_client_batch(rk_client *client, const rk_scope *scope, rk_operation *operations,
                                  size_t count, size_t *failed, rk_error *err);
 
@@ -195,7 +197,8 @@ RK_API rk_status rk_iterator_next(rk_iterator *iterator, rk_row *out, rk_error *
 /* Where the iterator stands: behind the last row it gave. The bytes let another iterator, of any
  * process and at any later time, go on with the same question in the same scope; in another scope
  * they are RK_INVALID. They hold no id of a record that the scope does not see. Freed with
- * rk_value_fini. */
+ * rk_value_fini. RK_INVALID: a `move` is under way and this entity's old and new keys sort
+ * differently, so that only the whole list is in order. */
 RK_API rk_status rk_iterator_position(const rk_iterator *iterator, rk_value *out, rk_error *err);
 
 /* NULL allowed. */
@@ -207,8 +210,10 @@ RK_API void rk_iterator_close(rk_iterator *iterator);
  * compares the two: in dual_write and flipped the new record must be what the old one becomes; in a
  * `move` the record must not be at both keys. Records that the backfill has not reached are not
  * counted. The caller's answer is never affected. `rekey status` shows the sums of all clients; a
- * difference makes the last verification stale. Sums reach the store with the client's next write,
- * after a difference at once, and when it closes. */
+ * difference makes the last verification stale. The sums reach the store with the client's next
+ * write and when it closes; a difference that the last clean verification does not know of at once,
+ * in a transaction of its own; others ever more rarely, so that reads do not become writes. A
+ * read-only client only counts for itself. */
 typedef struct rk_comparisons {
     uint64_t compared;
     uint64_t different;

@@ -21,7 +21,7 @@ static const char head[] = "migration: 202601010000_client\n"
                            "value: %s\n"
                            "database: data\n"
                            "tenant: tenant_id\n"
-                           "capsule: {variable: capsule_id, allowed: [PRODUS, DEVUS, PRODEU]}\n"
+                           "capsule: {variable: capsule_id, allowed: [PRODUS, DEVUS, PRODEU%s]}\n"
                            "entities:\n";
 
 static const char json_entities[] =
@@ -73,11 +73,13 @@ static void must(rk_status status, const rk_error *err)
         fail_msg("%s: %s", rk_status_name(status), err->message);
 }
 
-static void load_spec(bench *b, const char *strategy, const char *value, const char *entities)
+/* `capsules` begins with a comma, if there are more. */
+static void load_spec(bench *b, const char *strategy, const char *value, const char *capsules,
+                      const char *entities)
 {
     static char text[8192];
     rk_findings findings = {0};
-    int len = snprintf(text, sizeof text, head, strategy, value);
+    int len = snprintf(text, sizeof text, head, strategy, value, capsules);
     len += snprintf(text + len, sizeof text - (size_t)len, "%s", entities);
     b->source.name = (char *)"202601010000_client.yaml";
     b->source.text = rk_slice_of(text, (size_t)len);
@@ -98,10 +100,11 @@ static void register_spec(bench *b)
     must(rk_txn_commit(txn, &b->err), &b->err);
 }
 
-static void open_all(bench *b, const char *strategy, const char *value, const char *entities)
+static void open_all(bench *b, const char *strategy, const char *value, const char *capsules,
+                     const char *entities)
 {
     *b = (bench){0};
-    load_spec(b, strategy, value, entities);
+    load_spec(b, strategy, value, capsules, entities);
     snprintf(b->folder, sizeof b->folder, "/tmp/rekey-client-XXXXXX");
     assert_non_null(mkdtemp(b->folder));
     rk_lmdb_options options = {.mode = RK_LMDB_CREATE};
@@ -114,12 +117,33 @@ static void open_all(bench *b, const char *strategy, const char *value, const ch
 
 void bench_open(bench *b, rk_strategy strategy)
 {
-    open_all(b, strategy == RK_STRATEGY_MOVE ? "move" : "dual-write", "json", json_entities);
+    open_all(b, strategy == RK_STRATEGY_MOVE ? "move" : "dual-write", "json", "", json_entities);
 }
 
 void bench_open_opaque(bench *b)
 {
-    open_all(b, "dual-write", "opaque", opaque_entities);
+    open_all(b, "dual-write", "opaque", "", opaque_entities);
+}
+
+void bench_open_wide(bench *b)
+{
+    static char entities[8192];
+    char capsules[256] = "";
+    size_t len = 0;
+    for (int i = 0; i < WIDE_CAPSULES; i++)
+        len += (size_t)snprintf(capsules + len, sizeof capsules - len, ", C%02d", i);
+    len = (size_t)snprintf(entities, sizeof entities,
+                           "  Doc:\n"
+                           "    old: \"" TENANT "DOC#{doc_id}\"\n"
+                           "    new: \"" SCOPE "DOC#{doc_id}\"\n"
+                           "    capsule: {field: capsule_id}\n"
+                           "    indexes:\n");
+    for (int i = 0; i < WIDE_INDEXES; i++)
+        len += (size_t)snprintf(entities + len, sizeof entities - len,
+                                "      g%02d: {old: \"CAPSULE#{capsule_id}#M%02d#{m}\", "
+                                "new: \"" SCOPE "M%02d#{m}\"}\n",
+                                i, i, i);
+    open_all(b, "dual-write", "json", capsules, entities);
 }
 
 void bench_close(bench *b)
@@ -169,13 +193,23 @@ static void apply(bench *b, const rk_op *op)
     must(rk_txn_commit(txn, &b->err), &b->err);
 }
 
-void bench_plant(bench *b, const char *key, const char *value)
+static void plant_in(bench *b, rk_table table, const char *key, const char *value)
 {
     rk_op op = {.action = value ? RK_ACTION_PUT : RK_ACTION_DELETE,
-                .table = b->tables.records,
+                .table = table,
                 .key = rk_slice_str(key),
                 .value = rk_slice_str(value)};
     apply(b, &op);
+}
+
+void bench_plant(bench *b, const char *key, const char *value)
+{
+    plant_in(b, b->tables.records, key, value);
+}
+
+void bench_plant_meta(bench *b, const char *key, const char *value)
+{
+    plant_in(b, b->tables.meta, key, value);
 }
 
 void bench_plant_entry(bench *b, const char *index, const char *key, const char *primary)

@@ -25,12 +25,19 @@ typedef struct bench {
  */
 void bench_open(bench *b, rk_strategy strategy);
 void bench_open_opaque(bench *b);
+
+/* Doc with WIDE_INDEXES indexes g00, g01, ... on its member m, and capsules C00, C01, ... besides.
+ */
+#define WIDE_CAPSULES 29
+#define WIDE_INDEXES  12
+void bench_open_wide(bench *b);
 void bench_close(bench *b);
 
 void bench_phase(bench *b, rk_phase phase, bool undoing);
 
 /* Records and index entries as they stand in the store, past the client. */
 void bench_plant(bench *b, const char *key, const char *value);
+void bench_plant_meta(bench *b, const char *key, const char *value); /* in __rekey */
 void bench_plant_entry(bench *b, const char *index, const char *key, const char *primary);
 bool bench_has(bench *b, const char *key);
 void assert_value(bench *b, const char *key, const char *value); /* NULL: there is none */

@@ -228,6 +228,9 @@ static void test_what_a_batch_refuses(void **state)
     bench_open(&b, RK_STRATEGY_DUAL_WRITE);
     assert_int_equal(rk_client_batch(b.client, &scope, many, RK_BATCH_MAX + 1, NULL, &b.err),
                      RK_INVALID);
+    assert_int_equal(rk_client_batch(b.client, &scope, many, RK_BATCH_MAX + 1, &failed, &b.err),
+                     RK_INVALID);
+    assert_int_equal(failed, RK_BATCH_MAX + 1);
     assert_int_equal(rk_client_batch(b.client, &scope, NULL, 0, NULL, &b.err), RK_OK);
     rk_operation odd = operation((rk_verb)9, "Contract", &id, PRODUS_1);
     assert_int_equal(rk_client_batch(b.client, &scope, &odd, 1, &failed, &b.err), RK_INVALID);
@@ -240,6 +243,63 @@ static void test_what_a_batch_refuses(void **state)
                      RK_INVALID);
     assert_int_equal(failed, RK_BATCH_MAX - 1);
     assert_non_null(strstr(b.err.message, "Contract"));
+    bench_close(&b);
+}
+
+static void wide_entry(int index, int capsule, char table[8], char key[64])
+{
+    snprintf(table, 8, "g%02d", index);
+    snprintf(key, 64, "CAPSULE#C%02d#M%02d#before", capsule, index);
+}
+
+/* What stood there is needed until the last entry is gone, however much has changed by then: an old
+ * record of no known capsule may have entries under any. */
+static void test_many_entries_go(void **state)
+{
+    (void)state;
+    static const char old_key[] = "TENANT#t1#DOC#d1";
+    char table[8];
+    char key[64];
+    rk_id ids[] = {id_of("doc_id", "d0"), id_of("doc_id", "d1")};
+    rk_scope scope = scope_of("t1", "PRODUS");
+    bench b;
+    bench_open_wide(&b);
+    bench_plant(&b, "TENANT#t1#CAPSULE#PRODUS#DOC#d1",
+                "{\"n\":1,\"m\":\"before\",\"capsule_id\":\"PRODUS\"}");
+    bench_plant(&b, old_key, "{\"m\":\"before\",\"capsule_id\":\"NOWHERE\"}");
+    for (int i = 0; i < WIDE_INDEXES * WIDE_CAPSULES; i++) {
+        wide_entry(i / WIDE_CAPSULES, i % WIDE_CAPSULES, table, key);
+        bench_plant_entry(&b, table, key, old_key);
+    }
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+    rk_operation all[] = {
+        operation(RK_PUT, "Doc", &ids[0], "{\"n\":2,\"m\":\"q\"}"),
+        operation(RK_PUT, "Doc", &ids[1],
+                  "{\"n\":3,\"m\":\"so much longer than it was that it has to move\"}"),
+    };
+    assert_int_equal(rk_client_batch(b.client, &scope, all, 2, NULL, &b.err), RK_OK);
+    for (int i = 0; i < WIDE_INDEXES * WIDE_CAPSULES; i++) {
+        wide_entry(i / WIDE_CAPSULES, i % WIDE_CAPSULES, table, key);
+        assert_false(bench_has_entry(&b, table, key, old_key));
+    }
+    bench_close(&b);
+}
+
+/* Nobody is blamed for what is no operation's fault. */
+static void test_failures_of_the_whole(void **state)
+{
+    (void)state;
+    rk_id id = id_of("contract_id", "c1");
+    rk_scope scope = scope_of("t1", "PRODUS");
+    rk_operation all[] = {operation(RK_GET, "Contract", &id, NULL),
+                          operation(RK_GET, "Contract", &id, NULL)};
+    bench b;
+    size_t failed = 77;
+    bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+    bench_plant_meta(&b, "state", NULL);
+    assert_int_equal(rk_client_batch(b.client, &scope, all, 2, &failed, &b.err), RK_CORRUPT);
+    assert_int_equal(failed, 2);
+    assert_null(strstr(b.err.message, "operation"));
     bench_close(&b);
 }
 
@@ -278,6 +338,8 @@ int main(void)
         cmocka_unit_test(test_a_batch_sees_itself),
         cmocka_unit_test(test_a_failed_batch_changes_nothing),
         cmocka_unit_test(test_what_a_batch_refuses),
+        cmocka_unit_test(test_many_entries_go),
+        cmocka_unit_test(test_failures_of_the_whole),
         cmocka_unit_test(test_gets_write_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

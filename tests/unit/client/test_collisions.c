@@ -255,6 +255,68 @@ static void test_rivals_on_their_way_back(void **state)
     }
 }
 
+/* The new key holds a member, so that one capsule's does not give the other's. */
+static void test_derived_rivals_on_their_way_back(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"TENANT#t1#DERIVED#d1",
+                                         "TENANT#t1#CAPSULE#PRODUS#DERIVED#eu#d1"};
+    static const char produs[] = "{\"n\":1,\"region\":\"eu\",\"capsule_id\":\"PRODUS\"}";
+    for (int i = 0; i < 2; i++) {
+        bench b;
+        bench_open(&b, RK_STRATEGY_MOVE);
+        bench_plant(&b, places[i], produs);
+        bench_phase(&b, RK_PHASE_DUAL_WRITE, true);
+        assert_int_equal(put(&b, "DEVUS", "Derived", "d1", "{\"n\":2,\"region\":\"us\"}"), RK_BUSY);
+        assert_int_equal(put(&b, "DEVUS", "Derived", "d2", "{\"n\":2,\"region\":\"us\"}"), RK_OK);
+        assert_string_equal(get(&b, "PRODUS", "Derived", "d1"), produs);
+        bench_close(&b);
+    }
+}
+
+/* Two parents of one id are on their way back: the child's is there, and the put must wait. */
+static void test_a_child_of_two_parents_waits(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"contract_id\":\"c1\"}";
+    bench b;
+    bench_open(&b, RK_STRATEGY_MOVE);
+    bench_plant(&b, PRODUS_KEY, PRODUS_1);
+    bench_plant(&b, DEVUS_KEY, DEVUS_2);
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, true);
+    assert_int_equal(put(&b, "PRODUS", "Item", "i1", item), RK_BUSY);
+    assert_int_equal(put(&b, "PRODEU", "Item", "i1", item),
+                     RK_CONFLICT); /* its parent is nowhere */
+    bench_close(&b);
+}
+
+/* A parent that lost its old copy gives its children none: they would go to whoever takes the key
+ * next. */
+static void test_a_child_without_its_parents_copy(void **state)
+{
+    (void)state;
+    static const char item[] = "{\"contract_id\":\"c1\"}";
+    static const rk_phase phases[] = {RK_PHASE_DUAL_WRITE, RK_PHASE_FLIPPED};
+    for (int i = 0; i < 2; i++) {
+        bool flipped = phases[i] == RK_PHASE_FLIPPED;
+        bench b;
+        bench_open(&b, RK_STRATEGY_DUAL_WRITE);
+        bench_phase(&b, phases[i], false);
+        assert_int_equal(put(&b, "PRODUS", "Contract", "c1", PRODUS_1), RK_OK);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+        assert_int_equal(drop(&b, "DEVUS", "Contract", "c1"), RK_OK);
+        assert_value(&b, OLD_KEY, NULL);
+        assert_int_equal(put(&b, "PRODUS", "Item", "i1", item), flipped ? RK_OK : RK_CONFLICT);
+        assert_value(&b, "TENANT#t1#ITEM#i1", NULL);
+        assert_int_equal(bench_shadowed(&b, "TENANT#t1#CAPSULE#PRODUS#ITEM#i1"), flipped);
+        assert_int_equal(put(&b, "DEVUS", "Contract", "c1", DEVUS_2), RK_OK);
+        if (flipped)
+            assert_non_null(get(&b, "PRODUS", "Item", "i1"));
+        assert_null(get(&b, "DEVUS", "Item", "i1"));
+        bench_close(&b);
+    }
+}
+
 /* dual-write is undone: what was overwritten at its old key must not stay behind at the new one. */
 static void test_a_copy_without_its_origin(void **state)
 {
@@ -283,6 +345,9 @@ int main(void)
         cmocka_unit_test(test_heirs_after_the_flip),
         cmocka_unit_test(test_heirs_on_their_way),
         cmocka_unit_test(test_rivals_on_their_way_back),
+        cmocka_unit_test(test_derived_rivals_on_their_way_back),
+        cmocka_unit_test(test_a_child_of_two_parents_waits),
+        cmocka_unit_test(test_a_child_without_its_parents_copy),
         cmocka_unit_test(test_a_copy_without_its_origin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,37 @@ static void test_sums_are_written_ever_more_rarely(void **state)
     bench_close(&b);
 }
 
+static void save_verdict(bench *b)
+{
+    rk_txn *txn = NULL;
+    rk_verdict verdict = {.clean = true, .evidence.differences = stored(b).different};
+    assert_int_equal(rk_txn_begin(b->store, &txn, &b->err), RK_OK);
+    assert_int_equal(rk_verdict_save(txn, b->tables.meta, RK_TIER_PRODUCTION, &verdict, &b->err),
+                     RK_OK);
+    assert_int_equal(rk_txn_commit(txn, &b->err), RK_OK);
+}
+
+/* However many were found before: one that a clean verification does not know of is told at once.
+ */
+static void test_a_new_difference_is_told_at_once(void **state)
+{
+    (void)state;
+    bench b;
+    open_comparing(&b, DUAL, 1);
+    bench_plant(&b, OLD_KEY, PRODUS_2);
+    bench_plant(&b, PRODUS_KEY, PRODUS_1);
+    bench_phase(&b, RK_PHASE_DUAL_WRITE, false);
+    for (int i = 0; i < 6; i++)
+        get(&b, "PRODUS", "Contract", "c1");
+    for (int i = 0; i < 3; i++) {
+        save_verdict(&b);
+        uint64_t before = stored(&b).different;
+        get(&b, "PRODUS", "Contract", "c1");
+        assert_true(stored(&b).different > before);
+    }
+    bench_close(&b);
+}
+
 static void test_one_in_ten(void **state)
 {
     (void)state;
@@ -169,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_what_differs),
         cmocka_unit_test(test_a_shadow_is_no_difference),
         cmocka_unit_test(test_sums_are_written_ever_more_rarely),
+        cmocka_unit_test(test_a_new_difference_is_told_at_once),
         cmocka_unit_test(test_one_in_ten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
