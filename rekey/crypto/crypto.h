@@ -12,10 +12,10 @@
 
 #include "rekey/base/buf.h"
 
-#define RK_DIGEST_BYTES 32
+#define RK_DIGEST_BYTES     32
 #define RK_PUBLIC_KEY_BYTES 32
 #define RK_SECRET_KEY_BYTES 64
-#define RK_SIGNATURE_BYTES 64
+#define RK_SIGNATURE_BYTES  64
 #define RK_DIGEST_HEX_BYTES (2 * RK_DIGEST_BYTES + 1)
 
 typedef struct rk_digest {

@@ -1,4 +1,5 @@
-/* findings.h: the list of what is wrong with a spec, as it grows. Private to rekey/spec. */
+/* findings.h: the list of what is wrong with a file, as it grows. For rekey/spec and rekey/access
+ * only. */
 #ifndef REKEY_SPEC_FINDINGS_H
 #define REKEY_SPEC_FINDINGS_H
 

@@ -29,8 +29,8 @@ static rk_spec *create(rki_draft *draft)
 static void work(rki_draft *draft)
 {
     rki_node *root = NULL;
-    rk_status status =
-        rki_yaml_read(draft->source->text, &draft->scratch, draft->findings, &root, draft->err);
+    rk_status status = rki_yaml_read(draft->source->text, "spec", RK_SPEC_BYTES_MAX,
+                                     &draft->scratch, draft->findings, &root, draft->err);
     if (status != RK_OK)
         draft->status = status;
     if (draft->status != RK_OK || root == NULL)

@@ -6,6 +6,7 @@
 
 typedef struct builder {
     rk_slice text;
+    const char *what;
     rk_arena *arena;
     rk_findings *findings;
     rk_error *err;
@@ -199,7 +200,7 @@ static void take_node(builder *b, struct fy_event *event)
 {
     rki_node *node = rk_arena_alloc(b->arena, sizeof *node);
     if (node == NULL) {
-        b->status = rk_error_set(b->err, RK_NOMEM, "read the spec's yaml: out of memory");
+        b->status = rk_error_set(b->err, RK_NOMEM, "read the %s's yaml: out of memory", b->what);
         return;
     }
     *node = (rki_node){.kind = RKI_BROKEN};
@@ -226,7 +227,7 @@ static void take_event(builder *b, struct fy_event *event)
             const struct fy_mark *mark = fy_event_start_mark(event);
             report(b, mark != NULL ? (uint32_t)mark->line + 1 : 0,
                    mark != NULL ? (uint32_t)mark->column + 1 : 0,
-                   "yaml: a spec is one document; this file has a second one");
+                   "yaml: a %s is one document; this file has a second one", b->what);
             b->stopped = true;
         }
         break;
@@ -306,7 +307,7 @@ static void run(builder *b)
     struct fy_parse_cfg config = {.flags = FYPCF_QUIET | FYPCF_JSON_NONE, .diag = diag};
     struct fy_parser *parser = diag != NULL ? fy_parser_create(&config) : NULL;
     if (parser == NULL || fy_parser_set_string(parser, (const char *)b->text.ptr, b->text.len) != 0)
-        b->status = rk_error_set(b->err, RK_NOMEM, "read the spec's yaml: out of memory");
+        b->status = rk_error_set(b->err, RK_NOMEM, "read the %s's yaml: out of memory", b->what);
     else
         parse(b, parser, diag);
     fy_parser_destroy(parser);
@@ -314,14 +315,13 @@ static void run(builder *b)
         fy_diag_destroy(diag);
 }
 
-rk_status rki_yaml_read(rk_slice text, rk_arena *arena, rk_findings *findings, rki_node **root,
-                        rk_error *err)
+rk_status rki_yaml_read(rk_slice text, const char *what, size_t bytes_max, rk_arena *arena,
+                        rk_findings *findings, rki_node **root, rk_error *err)
 {
-    builder b = {.text = text, .arena = arena, .findings = findings, .err = err};
+    builder b = {.text = text, .what = what, .arena = arena, .findings = findings, .err = err};
     *root = NULL;
-    if (text.len > RK_SPEC_BYTES_MAX) {
-        report(&b, 0, 0, "spec: the file has %zu bytes; the limit is %d", text.len,
-               RK_SPEC_BYTES_MAX);
+    if (text.len > bytes_max) {
+        report(&b, 0, 0, "%s: the file has %zu bytes; the limit is %zu", what, text.len, bytes_max);
         return b.status;
     }
     if (text.len > 0 && check_bytes(&b))
@@ -329,7 +329,7 @@ rk_status rki_yaml_read(rk_slice text, rk_arena *arena, rk_findings *findings, r
     if (b.status != RK_OK || b.stopped || (b.findings->count > 0 && b.root == NULL))
         return b.status;
     if (b.root == NULL || b.root->kind != RKI_MAPPING)
-        report(&b, 0, 0, "spec: the file holds no mapping");
+        report(&b, 0, 0, "%s: the file holds no mapping", what);
     else
         *root = b.root;
     return b.status;

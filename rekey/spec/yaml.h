@@ -1,6 +1,6 @@
-/* yaml.h: a YAML file as a small tree with places. Private to rekey/spec.
+/* yaml.h: a YAML file as a small tree with places. For rekey/spec and rekey/access only.
  *
- * The reader takes the part of YAML that a spec needs: one document of mappings, lists and scalars.
+ * The reader takes the part of YAML that these need: one document of mappings, lists and scalars.
  * Aliases, anchors, tags, duplicate keys and keys that are no scalars are findings. Scalars stay
  * text: what `5` or `true` means is for the reader of the key to say.
  *
@@ -37,10 +37,10 @@ typedef struct rki_node {
     size_t count;
 } rki_node;
 
-/* Builds the tree in `arena`. RK_OK with *root NULL when the file cannot be walked at all; the
- * reason is a finding then. A syntax error is the only finding of its file: what stands behind it
- * has no certain meaning. RK_NOMEM. */
-rk_status rki_yaml_read(rk_slice text, rk_arena *arena, rk_findings *findings, rki_node **root,
-                        rk_error *err);
+/* Builds the tree in `arena`; `what` names the kind of file in findings. RK_OK with *root NULL when
+ * the file cannot be walked at all; the reason is a finding then. A syntax error is the only
+ * finding of its file: what stands behind it has no certain meaning. RK_NOMEM. */
+rk_status rki_yaml_read(rk_slice text, const char *what, size_t bytes_max, rk_arena *arena,
+                        rk_findings *findings, rki_node **root, rk_error *err);
 
 #endif

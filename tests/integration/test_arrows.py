@@ -21,7 +21,7 @@ class Planted(unittest.TestCase):
         "client in engine": ("rekey/engine/a.c", '#include "rekey/client/client.h"',
                              "engine must not include client"),
         "transport in engine": ("rekey/engine/a.c", '#include "transport/transport.h"',
-                                "transport has no place"),
+                                "engine must not include transport"),
         "engine in client": ("rekey/client/a.c", '#include "rekey/engine/run.h"',
                              "client must not include engine"),
         "engine in store": ("store/a.c", '#include "rekey/engine/run.h"', "store must not include"),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "rekey/crypto/crypto.h"
+#include "rekey/crypto/role.h"
 #include "tests/unit/crypto/test_keyfile.h"
 
 #define DOMAIN "rekey test v1"
@@ -185,6 +186,20 @@ static void random_bytes_differ(void **state)
     assert_memory_not_equal(a, b, sizeof a);
 }
 
+static void roles_have_names_and_fixed_numbers(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"none", "operator", "coordinator", "node", "client"};
+    for (int role = RK_ROLE_NONE; role <= RK_ROLE_MAX; role++) {
+        assert_string_equal(rk_role_name((rk_role)role), names[role]);
+        assert_int_equal(rk_role_of_name(rk_slice_str(names[role])), role);
+    }
+    assert_string_equal(rk_role_name((rk_role)(RK_ROLE_MAX + 1)), "unknown");
+    assert_int_equal(rk_role_of_name(RK_SLICE_EMPTY), RK_ROLE_NONE);
+    assert_int_equal(rk_role_of_name(RK_SLICE_LITERAL("Node")), RK_ROLE_NONE);
+    assert_int_equal(rk_role_of_name(RK_SLICE_LITERAL("nodes")), RK_ROLE_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_signature_holds_for_one_thing),
         cmocka_unit_test(a_made_key_signs_and_is_wiped),
         cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(roles_have_names_and_fixed_numbers),
     };
     rk_error err = {0};
     if (rk_crypto_init(&err) != RK_OK) {
