@@ -103,8 +103,8 @@ RK_API rk_status rk_client_get(rk_client *client, const rk_scope *scope, const c
 /* Writes the record, new or not. For JSON values the capsule member is added when absent; one that
  * names another capsule than the scope's is RK_INVALID. RK_CONFLICT: a parent that is not there in
  * this capsule, or, before the flip, an old key at which another capsule's record has children.
- * RK_BUSY: records of the tenant are being moved, or moved back, and this one must wait; try again. RK_LIMIT: a key that would be
- * too long. RK_FULL, RK_UNCERTAIN as the store says. */
+ * RK_BUSY: records of the tenant are being moved, or moved back, and this one must wait; try again.
+ * RK_LIMIT: a key that would be too long. RK_FULL, RK_UNCERTAIN as the store says. */
 RK_API rk_status rk_client_put(rk_client *client, const rk_scope *scope, const char *entity,
                                const rk_id *ids, size_t id_count, rk_slice value, rk_error *err);
 
