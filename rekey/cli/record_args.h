@@ -5,6 +5,7 @@
 
 #include <rekey/client.h>
 
+#include "rekey/base/fault.h"
 #include "rekey/cli/cli.h"
 
 /* The options of every one of them. */
@@ -50,7 +51,8 @@ int rk_cli_ids_parse(rk_cli *cli, const char *command, const char *what, const r
 
 static inline rk_scope rk_cli_scope(const rk_cli_record *record)
 {
-    return (rk_scope){rk_slice_str(record->tenant), rk_slice_str(record->capsule)};
+    const char *capsule = rk_fault_word("command_scope", record->capsule);
+    return (rk_scope){rk_slice_str(record->tenant), rk_slice_str(capsule)};
 }
 
 /* Opens store and client. RK_EXIT_DONE, or the code of what was reported. */

@@ -83,8 +83,6 @@ static rk_status refuse_image(const work *w, rk_reason reason, const char *detai
     const rk_entity *entity = w->target.entity;
     bool by_parent = entity->capsule.parent &&
                      (reason == RK_REASON_NONE || reason == RK_REASON_UNRESOLVED_CAPSULE);
-    if (by_parent && reason == RK_REASON_NONE && rk_fault("refusal_tells"))
-        return rk_error_set(w->err, RK_CONFLICT, "the parent is in another capsule");
     if (by_parent || reason == RK_REASON_ORPHAN)
         return refuse_parent(w);
     if (reason == RK_REASON_NONE)
@@ -190,6 +188,8 @@ static rk_status image_beside_old(work *w, rk_slice value)
         w->new_only = rule->write_old == RK_WRITE_PUT;
         return image_of_new(w, value);
     }
+    if (rk_fault("refusal_tells") && w->image.capsule.len > 0)
+        return rk_error_set(w->err, RK_CONFLICT, "the parent is in another capsule");
     if (rule->write_new != RK_WRITE_DROP || rule->read != RK_READ_NEW_THEN_OLD)
         return refuse_parent(w);
     rk_status status = image_of_new(w, value);

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "rekey/base/fault.h"
 #include "rekey/engine/tasks.h"
 
 /* --- jobs ------------------------------------------------------------------------------------- */
@@ -118,7 +119,8 @@ rk_status rki_begin_job(rk_run *run, bool *done, rk_error *err)
     if (status != RK_OK)
         return status;
     fill_job(run);
-    bool resumes = has_point && point.job == run->job.kind && point.epoch == run->job.tier_epoch;
+    bool resumes = has_point && point.job == run->job.kind &&
+                   (point.epoch == run->job.tier_epoch || rk_fault("checkpoint_epoch"));
     run->total = 0;
     for (size_t i = 0; i < run->migration->spec->entity_count; i++)
         run->total += run->has_plan ? run->plan.total[i] : 0;

@@ -11,6 +11,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "rekey/base/fault.h"
+
 bool rki_refuse(rki_call *call, rk_reason reason, const char *format, ...)
 {
     call->reason = reason;
@@ -66,7 +68,8 @@ static bool bind_member(rki_call *call, rki_frame *frame, size_t position)
         return rki_refuse(call, RK_REASON_BAD_VALUE, "member %s is no string and no integer", text);
     if (field->text.len == 0)
         return rki_refuse(call, RK_REASON_BAD_VALUE, "member %s is empty", text);
-    if (memchr(field->text.ptr, RK_DELIMITER, field->text.len))
+    if (memchr(field->text.ptr, RK_DELIMITER, field->text.len) &&
+        !rk_fault("member_delimiter_accepted"))
         return rki_refuse(call, RK_REASON_BAD_VALUE, "member %s holds the delimiter", text);
     frame->binding.value[name] = field->text;
     return true;

@@ -84,9 +84,10 @@ void rk_transformer_forget(rk_transformer *transformer);
 
 /* Old record to image. `view` is where parents are read. RK_OK with *reason NONE: image filled.
  * RK_OK with another reason: the record must be left alone; `detail` (at least 128 bytes) says why
- * in a line without record bytes, and image.entity is -1 only for UNMATCHED. Any other status is a
- * failure to read; the image is then unspecified. A key of the new shape gives RK_NOT_FOUND, error
- * untouched: it is not an old record. */
+ * in a line without record bytes, image.entity is -1 only for UNMATCHED, and image.capsule is set
+ * if it could be told all the same. Any other status is a failure to read; the image is then
+ * unspecified. A key of the new shape gives RK_NOT_FOUND, error untouched: it is not an old record.
+ */
 rk_status rk_transform_old(rk_transformer *transformer, rk_view *view, rk_slice key, rk_slice value,
                            rk_arena *arena, rk_image *image, rk_reason *reason, char *detail,
                            rk_error *err);

@@ -14,9 +14,9 @@ GOLDEN = os.path.join(ROOT, "tests", "golden")
 LINT = os.path.join(GOLDEN, "lint")
 UPDATE = os.environ.get("REKEY_UPDATE_GOLDEN") == "1"
 
-COMMANDS = ["approve", "audit", "contract", "delete", "demo", "flip", "get", "inspect", "keygen",
-            "lint", "list", "plan", "put", "quarantine", "query", "register", "rollback", "run",
-            "seed", "show", "status", "verify"]
+COMMANDS = ["approve", "audit", "contract", "delete", "demo", "flip", "get", "inspect",
+            "isolation", "keygen", "lint", "list", "plan", "put", "quarantine", "query",
+            "register", "rollback", "run", "seed", "show", "status", "verify"]
 SCOPE = ["--tenant", "synthetic-1", "--capsule", "PRODUS", "--entity", "Contract"]
 
 # What differs from run to run, and the word that stands for it.
