@@ -217,13 +217,18 @@ typedef struct word {
         }                                                                                          \
     }
 
-static bool put_word(rki_ring *ring, const word *which, rki_sample *out)
+static bool make_word(rki_ring *ring, const word *which, rki_sample *out)
 {
     rki_wish wish = rki_wish_for(ring, RKI_HOME, which->tag);
     wish.parent_tag = "words";
     wish.other = rki_own_variable(ring->spec, rki_entity(ring));
     wish.other_value = which->bytes;
-    return rki_make(ring, &wish, out) && rki_put_family(ring, out);
+    return rki_make(ring, &wish, out);
+}
+
+static bool put_word(rki_ring *ring, const word *which, rki_sample *out)
+{
+    return make_word(ring, which, out) && rki_put_family(ring, out);
 }
 
 /* All are different ids, and each gives its own record. */
@@ -233,21 +238,13 @@ static void expect_distinct(rki_ring *ring, const word *words, size_t count)
     rki_sample there;
     bool isolated = ring->rule->read != RK_READ_OLD && ring->spec->allowed_count > 1;
     for (size_t i = 0; i < count && !ring->failed; i++) {
-        rki_wish wish = rki_wish_for(ring, RKI_HOME, words[i].tag);
-        wish.parent_tag = "words";
-        wish.other = rki_own_variable(ring->spec, rki_entity(ring));
-        wish.other_value = words[i].bytes;
-        if (!rki_make(ring, &wish, &sample))
+        if (!make_word(ring, &words[i], &sample))
             return;
         rki_expect_nothing(ring, RKI_HOME, &sample);
         (void)put_word(ring, &words[i], &sample);
     }
     for (size_t i = 0; i < count && !ring->failed; i++) {
-        rki_wish wish = rki_wish_for(ring, RKI_HOME, words[i].tag);
-        wish.parent_tag = "words";
-        wish.other = rki_own_variable(ring->spec, rki_entity(ring));
-        wish.other_value = words[i].bytes;
-        if (!rki_make(ring, &wish, &sample))
+        if (!make_word(ring, &words[i], &sample))
             return;
         rki_expect_own(ring, RKI_HOME, &sample);
         if (isolated && rki_as(ring, RKI_STRANGER, &sample, &there))

@@ -45,20 +45,42 @@ static void list_ends(rki_ring *ring)
     rki_expect_list(ring, RKI_HOME, ENDS);
 }
 
+static bool put_plain(rki_ring *ring, rki_party party, const char *tag, rki_sample *out)
+{
+    return rki_make_plain(ring, party, tag, out) && rki_put_family(ring, out);
+}
+
+/* One record of every neighbour's; `look` then sees what each sees. */
+static void fill_next_door(rki_ring *ring, const rki_sample *own,
+                           void (*look)(rki_ring *ring, const rki_sample *own))
+{
+    rki_sample other;
+    for (size_t i = 0; i < sizeof next_door / sizeof *next_door; i++) {
+        if (!move_next_door(ring, next_door[i]) ||
+            !put_plain(ring, RKI_NEIGHBOUR, "neighbour", &other))
+            return;
+        look(ring, own);
+    }
+}
+
+static void look_at_list(rki_ring *ring, const rki_sample *own)
+{
+    (void)own;
+    rki_expect_list(ring, RKI_NEIGHBOUR, 1);
+}
+
+static void look_at_query(rki_ring *ring, const rki_sample *own)
+{
+    rki_expect_query(ring, own, RKI_NEIGHBOUR, 0, 1);
+}
+
 static void list_next_tenants(rki_ring *ring)
 {
     rki_sample own;
-    rki_sample other;
     rki_try(ring, "a list of a tenant between tenants whose names sort next to it");
-    if (!rki_make_plain(ring, RKI_HOME, "home", &own) || !rki_put_family(ring, &own))
+    if (!put_plain(ring, RKI_HOME, "home", &own))
         return;
-    for (size_t i = 0; i < sizeof next_door / sizeof *next_door; i++) {
-        if (!move_next_door(ring, next_door[i]) ||
-            !rki_make_plain(ring, RKI_NEIGHBOUR, "neighbour", &other) ||
-            !rki_put_family(ring, &other))
-            return;
-        rki_expect_list(ring, RKI_NEIGHBOUR, 1);
-    }
+    fill_next_door(ring, &own, look_at_list);
     rki_expect_list(ring, RKI_HOME, 1);
 }
 
@@ -91,17 +113,10 @@ static void query_ends(rki_ring *ring)
 static void query_next_tenants(rki_ring *ring)
 {
     rki_sample own;
-    rki_sample other;
     rki_try(ring, "a query of a tenant between tenants whose names sort next to it");
-    if (!rki_make_plain(ring, RKI_HOME, "home", &own) || !rki_put_family(ring, &own))
+    if (!put_plain(ring, RKI_HOME, "home", &own))
         return;
-    for (size_t i = 0; i < sizeof next_door / sizeof *next_door; i++) {
-        if (!move_next_door(ring, next_door[i]) ||
-            !rki_make_plain(ring, RKI_NEIGHBOUR, "neighbour", &other) ||
-            !rki_put_family(ring, &other))
-            return;
-        rki_expect_query(ring, &own, RKI_NEIGHBOUR, 0, 1);
-    }
+    fill_next_door(ring, &own, look_at_query);
     rki_expect_query(ring, &own, RKI_HOME, 0, 1);
     rki_expect_query(ring, &own, RKI_HOME, RK_SEGMENTS_MAX, 1);
 }
