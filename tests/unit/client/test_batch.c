@@ -246,9 +246,9 @@ static void test_what_a_batch_refuses(void **state)
     bench_close(&b);
 }
 
-static void wide_entry(int index, int capsule, char table[8], char key[64])
+static void wide_entry(int index, int capsule, char table[16], char key[64])
 {
-    snprintf(table, 8, "g%02d", index);
+    snprintf(table, 16, "g%02d", index);
     snprintf(key, 64, "CAPSULE#C%02d#M%02d#before", capsule, index);
 }
 
@@ -258,7 +258,7 @@ static void test_many_entries_go(void **state)
 {
     (void)state;
     static const char old_key[] = "TENANT#t1#DOC#d1";
-    char table[8];
+    char table[16];
     char key[64];
     rk_id ids[] = {id_of("doc_id", "d0"), id_of("doc_id", "d1")};
     rk_scope scope = scope_of("t1", "PRODUS");
