@@ -13,8 +13,9 @@ import sys
 
 # Each folder may include those of its own line's right side and nothing else of ours.
 ORDER = [
-    "base", "crypto", "store", "transport", "pattern", "record", "spec", "access", "phase",
-    "state", "transform", "audit", "plan", "seed", "client", "engine", "isolation", "cli",
+    "base", "crypto", "store", "transport", "pattern", "record", "spec", "access", "cluster",
+    "protocol", "remote", "phase", "state", "transform", "audit", "plan", "seed", "client",
+    "engine", "isolation", "report", "node", "cli",
 ]
 # What stands before them in ORDER and is still out of reach.
 OUT_OF_REACH = {
@@ -24,22 +25,26 @@ OUT_OF_REACH = {
     "record": {"store", "crypto"},
     "spec": {"store", "crypto"},
     "access": {"store", "pattern", "record"},
+    "cluster": {"store", "pattern", "record", "access"},
+    "protocol": {"store", "crypto", "pattern", "record", "spec", "access", "cluster"},
+    "remote": {"store", "pattern", "record"},
     "phase": {"store", "crypto", "record"},
-    "engine": {"client"},
+    "engine": {"client", "remote", "protocol"},
 }
 
 # All else takes events and gives actions; these carry the messages.
-CARRIERS = {"transport", "node", "cli"}
+CARRIERS = {"transport", "remote", "node", "cli"}
 
 # Who may include which foreign header, as prefixes of paths.
 ADAPTERS = {
     "lmdb.h": ["store/lmdb", "bench/bare_"],
     "sodium.h": ["rekey/crypto/", "transport/secure"],
     "libfyaml.h": ["rekey/spec/yaml.c"],
-    "jansson.h": ["rekey/plan/", "rekey/cli/", "rekey/node/"],
+    "jansson.h": ["rekey/plan/", "rekey/report/", "rekey/cli/", "rekey/node/"],
     "pthread.h": ["store/lmdb", "rekey/engine/pipeline.c", "rekey/client/client_private.h",
-                  "transport/"],
+                  "transport/", "rekey/remote/", "rekey/node/"],
     "nng/": ["transport/nng.c"],
+    "systemd/": ["rekey/node/node.c"],
     "curl/": ["store/dynamodb"],
     "microhttpd.h": ["rekey/node/"],
 }

@@ -7,9 +7,8 @@
 #include "rekey/plan/file.h"
 #include "rekey/plan/plan.h"
 
-#define SIGN_DOMAIN         "rekey approval v1"
-#define APPROVALS_BYTES_MAX ((size_t)1024 * 1024)
-#define APPROVALS_MAX       64
+#define SIGN_DOMAIN   "rekey approval v1"
+#define APPROVALS_MAX 64
 
 /* PLAN.approvals is a JSON array of {"key","signature","approved_ms"}, hex for bytes. */
 static rk_status approvals_path(const char *plan_path, char out[PATH_MAX], rk_error *err)
@@ -20,29 +19,44 @@ static rk_status approvals_path(const char *plan_path, char out[PATH_MAX], rk_er
     return RK_OK;
 }
 
-/* An absent file is an empty list. */
+/* Appends the file's bytes; an absent one has none. */
+static rk_status read_text(const char *path, rk_buf *out, rk_error *err)
+{
+    size_t before = out->len;
+    rk_error fault = {0};
+    rk_status status = rki_file_read(path, out, &fault);
+    if (status == RK_OK)
+        return RK_OK;
+    out->len = before;
+    if (status == RK_NOT_FOUND)
+        return RK_OK;
+    if (err)
+        *err = fault;
+    return status;
+}
+
+/* Text without a byte is an empty list. */
+static rk_status parse(rk_slice text, const char *name, json_t **out, rk_error *err)
+{
+    json_t *list = text.len == 0
+                       ? json_array()
+                       : json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_array(list) || json_array_size(list) > APPROVALS_MAX) {
+        json_decref(list);
+        return rk_error_set(err, RK_CORRUPT, "%s is no list of approvals", name);
+    }
+    *out = list;
+    return RK_OK;
+}
+
 static rk_status load(const char *path, json_t **out, rk_error *err)
 {
     rk_buf text;
-    rk_buf_init(&text, APPROVALS_BYTES_MAX);
-    rk_status status = rki_file_read(path, &text, err);
-    if (status == RK_NOT_FOUND) {
-        rk_buf_fini(&text);
-        *out = json_array();
-        return *out ? RK_OK : rk_error_set(err, RK_NOMEM, "approvals: out of memory");
-    }
-    json_t *list = NULL;
-    if (status == RK_OK) {
-        list = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
-        if (!json_is_array(list) || json_array_size(list) > APPROVALS_MAX) {
-            json_decref(list);
-            list = NULL;
-            status = rk_error_set(err, RK_CORRUPT, "%s is no list of approvals", path);
-        }
-    }
-    rk_buf_fini(&text);
+    rk_buf_init(&text, RK_APPROVALS_BYTES_MAX);
+    rk_status status = read_text(path, &text, err);
     if (status == RK_OK)
-        *out = list;
+        status = parse(rk_buf_slice(&text), path, out, err);
+    rk_buf_fini(&text);
     return status;
 }
 
@@ -153,18 +167,17 @@ rk_status rk_approval_add(const rk_plan *plan, const char *plan_path, const rk_s
     return status;
 }
 
-rk_status rk_approval_check(const rk_plan *plan, const char *plan_path, uint32_t *valid,
-                            rk_error *err)
+/* --- checking --------------------------------------------------------------------------------- */
+
+rk_status rk_approval_check_text(const rk_plan *plan, rk_slice approvals, const char *name,
+                                 uint32_t *valid, rk_error *err)
 {
-    char path[PATH_MAX];
     json_t *list = NULL;
     rk_public_key signers[APPROVALS_MAX];
     uint32_t count = 0;
-    rk_status status = approvals_path(plan_path, path, err);
+    rk_status status = parse(approvals, name, &list, err);
     if (status == RK_OK)
-        status = load(path, &list, err);
-    if (status == RK_OK)
-        status = count_signers(plan, list, path, signers, &count, err);
+        status = count_signers(plan, list, name, signers, &count, err);
     json_decref(list);
     if (status == RK_OK && count < plan->spec->approvals)
         status = rk_error_set(err, RK_AUTH,
@@ -173,5 +186,27 @@ rk_status rk_approval_check(const rk_plan *plan, const char *plan_path, uint32_t
                               count, plan->spec->approvals);
     if (status == RK_OK)
         *valid = count;
+    return status;
+}
+
+rk_status rk_approval_text(const char *plan_path, rk_buf *out, rk_error *err)
+{
+    char path[PATH_MAX];
+    rk_status status = approvals_path(plan_path, path, err);
+    return status == RK_OK ? read_text(path, out, err) : status;
+}
+
+rk_status rk_approval_check(const rk_plan *plan, const char *plan_path, uint32_t *valid,
+                            rk_error *err)
+{
+    char path[PATH_MAX];
+    rk_buf text;
+    rk_buf_init(&text, RK_APPROVALS_BYTES_MAX);
+    rk_status status = approvals_path(plan_path, path, err);
+    if (status == RK_OK)
+        status = read_text(path, &text, err);
+    if (status == RK_OK)
+        status = rk_approval_check_text(plan, rk_buf_slice(&text), path, valid, err);
+    rk_buf_fini(&text);
     return status;
 }

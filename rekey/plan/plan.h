@@ -8,6 +8,9 @@
  * spec is no change), or a table of the migration was changed by something that is no phase-aware
  * client. Clients may go on writing between plan and run: their writes follow the phase.
  *
+ * A plan over several nodes (a whole) carries the plan of each, its shards, and their sums. Its
+ * hash covers theirs, so that one approval stands for all. Shards have no shards.
+ *
  * Threading: a scan belongs to one thread; a plan is read-only once made.
  */
 #ifndef REKEY_PLAN_PLAN_H
@@ -15,6 +18,11 @@
 
 #include "rekey/state/state.h"
 #include "rekey/transform/transform.h"
+
+#define RK_PLAN_BYTES_MAX      ((size_t)64 * 1024 * 1024) /* of the document's text */
+#define RK_PLAN_SHARDS_MAX     64
+#define RK_PLAN_NODE_BYTES_MAX 64
+#define RK_APPROVALS_BYTES_MAX ((size_t)1024 * 1024)
 
 typedef struct rk_plan_entity {
     uint64_t records; /* of the old shape */
@@ -34,6 +42,12 @@ typedef struct rk_plan_counts {
     uint64_t contaminated_tenants; /* with records of more than one capsule */
 } rk_plan_counts;
 
+/* One node's part of a whole. */
+typedef struct rk_plan_shard {
+    char node[RK_PLAN_NODE_BYTES_MAX + 1];
+    struct rk_plan *plan;
+} rk_plan_shard;
+
 typedef struct rk_plan {
     rk_digest hash;
     rk_spec_source source;
@@ -52,6 +66,8 @@ typedef struct rk_plan {
     uint64_t estimate_map_bytes;
     uint64_t estimate_disk_bytes;
     int64_t made_ms;
+    rk_plan_shard *shards; /* sorted by node; none in the plan of one store */
+    size_t shard_count;
 } rk_plan;
 
 void rk_plan_destroy(rk_plan *plan);
@@ -77,14 +93,39 @@ void rk_plan_scan_destroy(rk_plan_scan *scan);
 /* The hash of everything that the plan says; private to rekey/plan. */
 rk_status rki_plan_hash(const rk_plan *plan, rk_digest *out, rk_error *err);
 
+/* --- several nodes ---------------------------------------------------------------------------- */
+
+/* Makes a whole of the nodes' plans, which all are of one spec. Counts and bytes are their sums,
+ * the seconds those of the slowest; the template entity is chosen anew from the sums; phase and
+ * epoch are those of the least advanced and of the highest; registered when all are, with changes
+ * when one has some. The order of `shards` is nothing. On success takes the plans over and leaves
+ * NULL in their place; the array stays the caller's. RK_CONFLICT names the node whose plan is of
+ * another spec; RK_INVALID: a node without a name or twice, or a plan that is a whole itself;
+ * RK_LIMIT: no shard, or more than RK_PLAN_SHARDS_MAX. */
+rk_status rk_plan_merge(rk_plan_shard *shards, size_t count, const char *spec_path, int64_t wall_ms,
+                        rk_plan **out, rk_error *err);
+
+/* Hands a node's plan out of the whole, with the whole's hash and template entity, so that one plan
+ * is active everywhere and approvals of the whole hold for it. It is for running only: written to a
+ * file it would not have its hash, and what is left of the whole is good for taking more shards and
+ * for rk_plan_destroy. RK_NOT_FOUND names the node. */
+rk_status rk_plan_take_shard(rk_plan *whole, const char *node, rk_plan **out, rk_error *err);
+
 /* --- the file --------------------------------------------------------------------------------- */
+
+/* The document's text, which rk_plan_write writes and rk_plan_parse reads; the caller frees *out.
+ * RK_LIMIT: more than RK_PLAN_BYTES_MAX, as large lookup files of many shards can make it. */
+rk_status rk_plan_text(const rk_plan *plan, char **out, rk_error *err);
 
 /* Writes atomically (a temporary file beside it, fsync, rename), mode 0644. */
 rk_status rk_plan_write(const rk_plan *plan, const char *path, rk_error *err);
 
-/* Reads and checks the hash. RK_NOT_FOUND, RK_IO; RK_CORRUPT when the file is truncated, altered or
- * no plan. */
+/* Reads and checks the hash, and that of every shard. RK_NOT_FOUND, RK_IO; RK_CORRUPT when the file
+ * is truncated, altered or no plan. */
 rk_status rk_plan_read(const char *path, rk_plan **out, rk_error *err);
+
+/* The same for text at hand; `name` stands in the error. */
+rk_status rk_plan_parse(rk_slice text, const char *name, rk_plan **out, rk_error *err);
 
 /* The object of `plan --json`, as text with every key in the documented order; the caller frees
  * *out. */
@@ -117,5 +158,13 @@ rk_status rk_approval_add(const rk_plan *plan, const char *plan_path, const rk_s
  * signature in the file is false; says how many of how many. */
 rk_status rk_approval_check(const rk_plan *plan, const char *plan_path, uint32_t *valid,
                             rk_error *err);
+
+/* The same for the file's text at hand; `name` stands in the error. Empty text: no approvals. */
+rk_status rk_approval_check_text(const rk_plan *plan, rk_slice approvals, const char *name,
+                                 uint32_t *valid, rk_error *err);
+
+/* Appends the bytes of PLAN.approvals, none when there is no such file. RK_LIMIT: more than the
+ * buffer's cap (RK_APPROVALS_BYTES_MAX is enough for any that can be read); RK_IO. */
+rk_status rk_approval_text(const char *plan_path, rk_buf *out, rk_error *err);
 
 #endif

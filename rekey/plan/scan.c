@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "rekey/plan/plan.h"
+#include "rekey/plan/plan_private.h"
 
 #define STEP_RECORDS    1000
 #define ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -141,6 +141,7 @@ void rk_plan_destroy(rk_plan *plan)
 {
     if (!plan)
         return;
+    rki_plan_shards_free(plan->shards, plan->shard_count);
     rk_spec_destroy(plan->spec);
     rk_spec_source_fini(&plan->source);
     free(plan->spec_path);
@@ -281,9 +282,7 @@ rk_status rk_plan_scan_step(rk_plan_scan *scan, uint64_t *scanned, uint64_t *exp
 
 /* --- conclusions ------------------------------------------------------------------------------ */
 
-/* No parent and the fewest records; an entity without any would prove nothing, so it is taken only
- * when all are empty. */
-static uint32_t choose_template(const rk_plan *plan)
+uint32_t rki_plan_template(const rk_plan *plan)
 {
     const rk_spec *spec = plan->spec;
     int best = -1;
@@ -336,7 +335,7 @@ rk_status rk_plan_scan_finish(rk_plan_scan *scan, int64_t wall_ms, rk_plan **out
     if (status != RK_OK)
         return status;
     plan->made_ms = wall_ms;
-    plan->template_entity = choose_template(plan);
+    plan->template_entity = rki_plan_template(plan);
     status = rki_plan_hash(plan, &plan->hash, err);
     if (status != RK_OK)
         return status;
