@@ -14,6 +14,7 @@ static const rki_task_rule task_rules[RKI_TASK_KINDS] = {
     [RKI_TASK_VERIFY] = {"verify", rki_begin_verify, rki_step_verify, rki_end_work},
     [RKI_TASK_REVERIFY] = {"verify", rki_begin_reverify, rki_step_verify, rki_end_work},
     [RKI_TASK_FLIP] = {"flip", rki_begin_flip, NULL, NULL},
+    [RKI_TASK_PROMISE] = {"promise", rki_begin_promise, NULL, NULL},
     [RKI_TASK_COLLISIONS] = {"look for losses", rki_begin_collisions, rki_step_collisions,
                              rki_end_work},
     [RKI_TASK_ROLLBACK] = {"rollback", rki_begin_rollback, NULL, NULL},
@@ -86,16 +87,20 @@ rk_status rki_run_change(rk_run *run, rki_change change, rk_error *err)
     return with_room(run, change_once, change, err);
 }
 
-rk_status rki_run_log(rk_run *run, rk_txn *txn, const char *event, const char *detail,
-                      rk_error *err)
+rk_status rki_log(const rk_migration *migration, rk_txn *txn, uint64_t epoch, const char *event,
+                  const char *detail, rk_error *err)
 {
-    rk_migration *migration = run->migration;
-    rk_audit_entry entry = {.wall_ms = rk_clock_wall_ms(migration->clock),
-                            .epoch = run->state.epoch};
+    rk_audit_entry entry = {.wall_ms = rk_clock_wall_ms(migration->clock), .epoch = epoch};
     snprintf(entry.actor, sizeof entry.actor, "%s", migration->actor.name);
     snprintf(entry.event, sizeof entry.event, "%s", event);
     snprintf(entry.detail, sizeof entry.detail, "%s", detail);
     return rk_audit_append(txn, migration->tables.meta, &entry, err);
+}
+
+rk_status rki_run_log(rk_run *run, rk_txn *txn, const char *event, const char *detail,
+                      rk_error *err)
+{
+    return rki_log(run->migration, txn, run->state.epoch, event, detail, err);
 }
 
 /* --- the list of tasks ------------------------------------------------------------------------ */
@@ -145,10 +150,12 @@ static rk_status list_flip(rk_run *run, rk_tier tier, rk_error *err)
         return rk_error_set(err, RK_CONFLICT,
                             "tier %s is in phase old: nothing has been migrated yet",
                             rk_tier_name(tier));
-    if (state->phase == RK_PHASE_DUAL_WRITE) {
+    if (state->phase == RK_PHASE_DUAL_WRITE)
         add_task(run, RKI_TASK_REVERIFY, tier);
+    if (run->options.promise)
+        add_task(run, RKI_TASK_PROMISE, tier);
+    else if (state->phase == RK_PHASE_DUAL_WRITE)
         add_task(run, RKI_TASK_FLIP, tier);
-    }
     return RK_OK;
 }
 
@@ -160,12 +167,15 @@ static rk_status list_rollback(rk_run *run, rk_tier tier, rk_error *err)
                             "tier %s is in phase %s, past the rollback boundary: the way back is a "
                             "reverse migration, a new plan",
                             rk_tier_name(tier), rk_phase_name(state->phase));
-    if (state->phase == RK_PHASE_OLD && !state->undoing)
-        return RK_OK;
-    if (!state->undoing) {
+    bool is_back = state->phase == RK_PHASE_OLD && !state->undoing;
+    if (!is_back && !state->undoing)
         add_task(run, RKI_TASK_COLLISIONS, tier);
+    if (run->options.promise)
+        add_task(run, RKI_TASK_PROMISE, tier);
+    if (is_back || run->options.promise)
+        return RK_OK;
+    if (!state->undoing)
         add_task(run, RKI_TASK_ROLLBACK, tier);
-    }
     add_task(run, RKI_TASK_UNDO, tier);
     add_task(run, RKI_TASK_SWEEP_NEW, tier);
     add_task(run, RKI_TASK_UNDONE, tier);
@@ -178,7 +188,9 @@ static rk_status list_contract(rk_run *run, rk_tier tier, rk_error *err)
     if (state->phase < RK_PHASE_FLIPPED || state->undoing)
         return rk_error_set(err, RK_CONFLICT, "tier %s is in phase %s: flip it first",
                             rk_tier_name(tier), rk_phase_name(state->phase));
-    if (state->phase != RK_PHASE_DONE)
+    if (run->options.promise)
+        add_task(run, RKI_TASK_PROMISE, tier);
+    else if (state->phase != RK_PHASE_DONE)
         add_contract(run, tier, state->phase);
     return RK_OK;
 }

@@ -26,6 +26,7 @@
 #include "rekey/engine/lease.h"
 #include "rekey/engine/verify.h"
 #include "rekey/plan/plan.h"
+#include "rekey/state/decision.h"
 
 /* --- a migration in a store ------------------------------------------------------------------- */
 
@@ -67,12 +68,20 @@ typedef enum rk_goal {
     RK_GOAL_CONTRACT
 } rk_goal;
 
+/* A single change that a whole cluster makes or does not make (decision.h): the run passes its
+ * gates, promises it, and ends there. */
+typedef struct rk_promise {
+    rk_decision_id id;
+    char decider[RK_NODE_NAME_BYTES_MAX + 1];
+} rk_promise;
+
 typedef struct rk_run_options {
     rk_goal goal;
     bool one_tier; /* only `tier` */
     rk_tier tier;
-    uint32_t workers; /* scanner threads, at least 1 */
-    bool accept_loss; /* ROLLBACK */
+    uint32_t workers;          /* scanner threads, at least 1 */
+    bool accept_loss;          /* ROLLBACK */
+    const rk_promise *promise; /* FLIP, ROLLBACK, CONTRACT: do not change the phase; NULL: do */
 } rk_run_options;
 
 typedef enum rk_run_state {

@@ -19,6 +19,7 @@ typedef enum rki_task_kind {
     RKI_TASK_VERIFY,     /* compare, and record the verdict */
     RKI_TASK_REVERIFY,   /* the same, only if something changed since the recorded verdict */
     RKI_TASK_FLIP,       /* dual_write -> flipped, through the gates */
+    RKI_TASK_PROMISE,    /* the gates of a change that a cluster decides together */
     RKI_TASK_COLLISIONS, /* what would a rollback lose? */
     RKI_TASK_ROLLBACK,   /* back towards old; undoing begins */
     RKI_TASK_UNDO,       /* drop new copies, or return records */
@@ -86,7 +87,18 @@ rk_tier rki_run_tier(const rk_run *run);
 typedef rk_status (*rki_change)(rk_run *run, rk_txn *txn, rk_error *err);
 rk_status rki_run_change(rk_run *run, rki_change change, rk_error *err);
 
+/* Moves a tier's phase as the table allows, raises the epoch and writes the audit entry; with
+ * `undoing`, what was known of the way forward is forgotten. `state` is as the transaction sees it,
+ * and changed. */
+rk_status rki_move_tier(rk_migration *migration, rk_txn *txn, rk_state *state, rk_tier tier,
+                        rk_move move, bool undoing, rk_error *err);
+
+/* RK_CONFLICT while this node has promised a change and does not know whether it was decided. */
+rk_status rki_check_promise(const rk_migration *migration, rk_view *view, rk_error *err);
+
 /* Appends to the audit log. */
+rk_status rki_log(const rk_migration *migration, rk_txn *txn, uint64_t epoch, const char *event,
+                  const char *detail, rk_error *err);
 rk_status rki_run_log(rk_run *run, rk_txn *txn, const char *event, const char *detail,
                       rk_error *err);
 
@@ -96,6 +108,7 @@ void rki_run_stop(rk_run *run, rk_run_state outcome, const char *format, ...) RK
 /* The tasks with work to do (tasks_work.c), and those that change the phase (tasks_phase.c). */
 rk_status rki_begin_phase(rk_run *run, bool *done, rk_error *err);
 rk_status rki_begin_flip(rk_run *run, bool *done, rk_error *err);
+rk_status rki_begin_promise(rk_run *run, bool *done, rk_error *err);
 rk_status rki_begin_rollback(rk_run *run, bool *done, rk_error *err);
 rk_status rki_begin_undone(rk_run *run, bool *done, rk_error *err);
 rk_status rki_begin_contract(rk_run *run, bool *done, rk_error *err);

@@ -6,31 +6,44 @@
 
 #define SWEEP_COUNT 1000
 
-/* Moves the tier's phase in the transaction, raises the epoch, and writes the audit entry. */
-static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoing, rk_error *err)
+rk_status rki_move_tier(rk_migration *migration, rk_txn *txn, rk_state *state, rk_tier tier,
+                        rk_move move, bool undoing, rk_error *err)
 {
-    rk_table meta = run->migration->tables.meta;
-    rk_tier tier = rki_run_tier(run);
-    rk_phase to;
-    rk_status status = rk_state_load(rk_txn_view(txn), meta, &run->state, err);
-    if (status != RK_OK)
-        return status;
-    rk_tier_state *entry = &run->state.tier[tier];
+    rk_table meta = migration->tables.meta;
+    rk_tier_state *entry = &state->tier[tier];
     rk_phase from = entry->phase;
-    if (!rk_phase_allows(run->migration->spec->strategy, from, move, &to))
+    rk_phase to;
+    if (!rk_phase_allows(migration->spec->strategy, from, move, &to))
         return rk_error_set(err, RK_CONFLICT, "tier %s is in phase %s, which does not allow it",
                             rk_tier_name(tier), rk_phase_name(from));
     entry->phase = to;
     entry->undoing = undoing;
-    entry->epoch = ++run->state.epoch;
-    run->state.stopped_by[0] = '\0';
-    status = rk_state_save(txn, meta, &run->state, err);
+    entry->epoch = ++state->epoch;
+    state->stopped_by[0] = '\0';
+    rk_status status = rk_state_save(txn, meta, state, err);
+    if (status == RK_OK && undoing)
+        status = rk_checkpoint_clear(txn, meta, tier, err);
+    if (status == RK_OK && undoing)
+        status = rk_verdict_clear(txn, meta, tier, err);
     if (status != RK_OK)
         return status;
     char detail[128];
     snprintf(detail, sizeof detail, "tier %s: %s -> %s%s", rk_tier_name(tier), rk_phase_name(from),
              rk_phase_name(to), undoing ? ", undoing" : "");
-    return rki_run_log(run, txn, "phase", detail, err);
+    return rki_log(migration, txn, state->epoch, "phase", detail, err);
+}
+
+/* The current task's tier, in a store that has promised nothing. */
+static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoing, rk_error *err)
+{
+    rk_migration *migration = run->migration;
+    rk_view *view = rk_txn_view(txn);
+    rk_status status = rki_check_promise(migration, view, err);
+    if (status == RK_OK)
+        status = rk_state_load(view, migration->tables.meta, &run->state, err);
+    if (status != RK_OK)
+        return status;
+    return rki_move_tier(migration, txn, &run->state, rki_run_tier(run), move, undoing, err);
 }
 
 /* --- notes ------------------------------------------------------------------------------------ */
@@ -184,9 +197,9 @@ static rk_status judge_quarantine(rk_run *run, rk_view *view, rk_error *err)
     return status;
 }
 
-static rk_status do_flip(rk_run *run, rk_txn *txn, rk_error *err)
+/* Sets the run's outcome when the gates of the flip say no. */
+static rk_status judge_flip(rk_run *run, rk_view *view, rk_error *err)
 {
-    rk_view *view = rk_txn_view(txn);
     rk_table meta = run->migration->tables.meta;
     rk_status status = rk_state_load(view, meta, &run->state, err);
     if (status == RK_OK)
@@ -199,6 +212,12 @@ static rk_status do_flip(rk_run *run, rk_txn *txn, rk_error *err)
         status = judge_verdict(run, view, err);
     if (status == RK_OK && run->outcome == RK_RUN_GOING)
         status = judge_quarantine(run, view, err);
+    return status;
+}
+
+static rk_status do_flip(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_status status = judge_flip(run, rk_txn_view(txn), err);
     if (status == RK_OK && run->outcome == RK_RUN_GOING)
         status = change_phase(run, txn, RK_MOVE_FLIP, false, err);
     return status;
@@ -210,18 +229,77 @@ rk_status rki_begin_flip(rk_run *run, bool *done, rk_error *err)
     return rki_run_change(run, do_flip, err);
 }
 
+/* --- promises --------------------------------------------------------------------------------- */
+
+static rk_move move_of(rk_goal goal)
+{
+    return goal == RK_GOAL_FLIP       ? RK_MOVE_FLIP
+           : goal == RK_GOAL_ROLLBACK ? RK_MOVE_ROLLBACK
+                                      : RK_MOVE_CONTRACT;
+}
+
+/* The promise as it stands, or a new one. */
+static rk_status find_promise(const rk_run *run, rk_view *view, rk_prepared *out, rk_error *err)
+{
+    const rk_promise *promise = run->options.promise;
+    rk_table meta = run->migration->tables.meta;
+    bool committed;
+    rk_status status = rk_decided_load(view, meta, &promise->id, &committed, err);
+    if (status == RK_OK)
+        return rk_error_set(err, RK_CONFLICT, "this decision has been made already: %s",
+                            committed ? "committed" : "aborted");
+    if (status == RK_NOT_FOUND)
+        status = rk_prepared_load(view, meta, out, err);
+    if (status == RK_OK)
+        return memcmp(&out->id, &promise->id, sizeof out->id) == 0
+                   ? RK_OK
+                   : rki_check_promise(run->migration, view, err);
+    if (status != RK_NOT_FOUND)
+        return status;
+    *out = (rk_prepared){
+        .id = promise->id, .move = move_of(run->options.goal), .epoch = run->state.epoch};
+    snprintf(out->decider, sizeof out->decider, "%s", promise->decider);
+    return RK_OK;
+}
+
+/* A tier that is there already is promised nothing: the change passes it by. */
+static rk_status do_promise(rk_run *run, rk_txn *txn, rk_error *err)
+{
+    rk_view *view = rk_txn_view(txn);
+    rk_table meta = run->migration->tables.meta;
+    rk_tier tier = rki_run_tier(run);
+    rk_prepared prepared;
+    rk_phase to;
+    rk_status status = rk_state_load(view, meta, &run->state, err);
+    if (status == RK_OK)
+        status = find_promise(run, view, &prepared, err);
+    if (status != RK_OK)
+        return status;
+    const rk_tier_state *state = &run->state.tier[tier];
+    bool moves = !state->undoing &&
+                 rk_phase_allows(run->migration->spec->strategy, state->phase, prepared.move, &to);
+    if (moves && prepared.move == RK_MOVE_FLIP)
+        status = judge_flip(run, view, err);
+    if (status != RK_OK || run->outcome != RK_RUN_GOING)
+        return status;
+    prepared.tier[tier] = moves;
+    status = rk_prepared_save(txn, meta, &prepared, err);
+    char detail[96];
+    snprintf(detail, sizeof detail, "tier %s: %s", rk_tier_name(tier), rk_move_name(prepared.move));
+    return status == RK_OK ? rki_run_log(run, txn, "promise", detail, err) : status;
+}
+
+rk_status rki_begin_promise(rk_run *run, bool *done, rk_error *err)
+{
+    *done = true;
+    return rki_run_change(run, do_promise, err);
+}
+
 /* --- rollback --------------------------------------------------------------------------------- */
 
 static rk_status do_rollback(rk_run *run, rk_txn *txn, rk_error *err)
 {
-    rk_table meta = run->migration->tables.meta;
-    rk_tier tier = rki_run_tier(run);
-    rk_status status = change_phase(run, txn, RK_MOVE_ROLLBACK, true, err);
-    if (status == RK_OK)
-        status = rk_checkpoint_clear(txn, meta, tier, err);
-    if (status == RK_OK)
-        status = rk_verdict_clear(txn, meta, tier, err);
-    return status;
+    return change_phase(run, txn, RK_MOVE_ROLLBACK, true, err);
 }
 
 rk_status rki_begin_rollback(rk_run *run, bool *done, rk_error *err)
@@ -254,7 +332,9 @@ static rk_status do_undone(rk_run *run, rk_txn *txn, rk_error *err)
 {
     rk_table meta = run->migration->tables.meta;
     rk_tier tier = rki_run_tier(run);
-    rk_status status = rk_state_load(rk_txn_view(txn), meta, &run->state, err);
+    rk_status status = rki_check_promise(run->migration, rk_txn_view(txn), err);
+    if (status == RK_OK)
+        status = rk_state_load(rk_txn_view(txn), meta, &run->state, err);
     if (status != RK_OK)
         return status;
     rk_tier_state *entry = &run->state.tier[tier];

@@ -102,3 +102,14 @@ bool rk_phase_allows(rk_strategy strategy, rk_phase phase, rk_move move, rk_phas
     *to = found->to;
     return true;
 }
+
+const char *rk_move_name(rk_move move)
+{
+    static const char *const moves[MOVE_COUNT] = {[RK_MOVE_BEGIN] = "begin",
+                                                  [RK_MOVE_FLIP] = "flip",
+                                                  [RK_MOVE_ROLLBACK] = "rollback",
+                                                  [RK_MOVE_CONTRACT] = "contract",
+                                                  [RK_MOVE_FINISH] = "finish"};
+    assert((unsigned)move < MOVE_COUNT);
+    return moves[move];
+}

@@ -59,6 +59,9 @@ typedef enum rk_move {
     RK_MOVE_FINISH
 } rk_move;
 
+/* "begin", "flip", "rollback", "contract", "finish". */
+const char *rk_move_name(rk_move move);
+
 /* Whether `move` may be taken from `phase`; the phase it leads to in *to. A rollback leads a
  * dual-write migration to `old`, a move migration to `dual_write` (undoing) and from there to `old`
  * when the last record is back. */

@@ -23,6 +23,7 @@
  *   quarantine/HASH  a record left alone                                   (rk_quarantined)
  *   shadow/HASH      a new record whose old key holds another capsule's    (rk_shadow)
  *   kept/HASH        note: the old value ended in the capsule member already
+ *   placement, ..    a node's part in a cluster, see state/decision.h
  *   audit/..         see rekey/audit
  *
  * HASH is the first 16 bytes of the key's digest, since a key may be as long as the limit.

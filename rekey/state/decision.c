@@ -1,0 +1,143 @@
+#include "rekey/state/decision.h"
+
+#include <stdio.h>
+
+#include "rekey/state/layout.h"
+
+#define PLACEMENT_KEY RK_SLICE_LITERAL("placement")
+#define LEADER_KEY    RK_SLICE_LITERAL("coordinator")
+#define PREPARED_KEY  RK_SLICE_LITERAL("prepared")
+#define DECIDED       "decided/"
+#define DECIDED_BYTES (sizeof DECIDED + RK_DECISION_ID_HEX_BYTES)
+
+/* --- placement -------------------------------------------------------------------------------- */
+
+rk_status rk_placement_load(rk_view *view, rk_table meta, rk_placement *out, rk_error *err)
+{
+    rk_reader reader;
+    rk_placement placement = {0};
+    rk_status status = rki_record_open(view, meta, PLACEMENT_KEY, &reader, err);
+    if (status != RK_OK)
+        return status;
+    rki_take_fixed(&reader, placement.cluster.bytes, sizeof placement.cluster.bytes);
+    rki_take_text(&reader, placement.node, sizeof placement.node);
+    status = rki_record_close(&reader, "placement", err);
+    if (status == RK_OK)
+        *out = placement;
+    return status;
+}
+
+rk_status rk_placement_save(rk_txn *txn, rk_table meta, const rk_placement *placement,
+                            rk_error *err)
+{
+    rki_encoder encoder;
+    rki_encoder_init(&encoder, err);
+    rki_enc_bytes(&encoder, rk_slice_of(placement->cluster.bytes, sizeof placement->cluster.bytes));
+    rki_enc_bytes(&encoder, rk_slice_str(placement->node));
+    return rki_encoder_save(&encoder, txn, meta, PLACEMENT_KEY);
+}
+
+/* --- the coordinator -------------------------------------------------------------------------- */
+
+rk_status rk_leader_load(rk_view *view, rk_table meta, rk_leader *out, rk_error *err)
+{
+    rk_reader reader;
+    rk_leader leader = {0};
+    rk_status status = rki_record_open(view, meta, LEADER_KEY, &reader, err);
+    if (status != RK_OK)
+        return status;
+    leader.epoch = rk_take_u64(&reader);
+    rki_take_fixed(&reader, leader.token, sizeof leader.token);
+    rki_take_text(&reader, leader.holder, sizeof leader.holder);
+    leader.renewed_ms = (int64_t)rk_take_u64(&reader);
+    status = rki_record_close(&reader, "coordinator", err);
+    if (status == RK_OK)
+        *out = leader;
+    return status;
+}
+
+rk_status rk_leader_save(rk_txn *txn, rk_table meta, const rk_leader *leader, rk_error *err)
+{
+    rki_encoder encoder;
+    rki_encoder_init(&encoder, err);
+    rki_enc_u64(&encoder, leader->epoch);
+    rki_enc_bytes(&encoder, rk_slice_of(leader->token, sizeof leader->token));
+    rki_enc_bytes(&encoder, rk_slice_str(leader->holder));
+    rki_enc_u64(&encoder, (uint64_t)leader->renewed_ms);
+    return rki_encoder_save(&encoder, txn, meta, LEADER_KEY);
+}
+
+/* --- decisions -------------------------------------------------------------------------------- */
+
+rk_status rk_prepared_load(rk_view *view, rk_table meta, rk_prepared *out, rk_error *err)
+{
+    rk_reader reader;
+    rk_prepared prepared = {0};
+    rk_status status = rki_record_open(view, meta, PREPARED_KEY, &reader, err);
+    if (status != RK_OK)
+        return status;
+    rki_take_fixed(&reader, prepared.id.bytes, sizeof prepared.id.bytes);
+    uint8_t move = rk_take_u8(&reader);
+    reader.ok =
+        reader.ok && (move == RK_MOVE_FLIP || move == RK_MOVE_ROLLBACK || move == RK_MOVE_CONTRACT);
+    prepared.move = (rk_move)move;
+    for (int i = 0; i < RK_TIER_COUNT; i++)
+        prepared.tier[i] = rki_take_bool(&reader);
+    prepared.epoch = rk_take_u64(&reader);
+    rki_take_text(&reader, prepared.decider, sizeof prepared.decider);
+    status = rki_record_close(&reader, "prepared", err);
+    if (status == RK_OK)
+        *out = prepared;
+    return status;
+}
+
+rk_status rk_prepared_save(rk_txn *txn, rk_table meta, const rk_prepared *prepared, rk_error *err)
+{
+    rki_encoder encoder;
+    rki_encoder_init(&encoder, err);
+    rki_enc_bytes(&encoder, rk_slice_of(prepared->id.bytes, sizeof prepared->id.bytes));
+    rki_enc_u8(&encoder, (uint8_t)prepared->move);
+    for (int i = 0; i < RK_TIER_COUNT; i++)
+        rki_enc_u8(&encoder, prepared->tier[i]);
+    rki_enc_u64(&encoder, prepared->epoch);
+    rki_enc_bytes(&encoder, rk_slice_str(prepared->decider));
+    return rki_encoder_save(&encoder, txn, meta, PREPARED_KEY);
+}
+
+rk_status rk_prepared_clear(rk_txn *txn, rk_table meta, rk_error *err)
+{
+    return rk_txn_delete(txn, meta, PREPARED_KEY, err);
+}
+
+static rk_slice decided_key(const rk_decision_id *id, char out[DECIDED_BYTES])
+{
+    char hex[RK_DECISION_ID_HEX_BYTES];
+    rk_hex(rk_slice_of(id->bytes, sizeof id->bytes), hex);
+    int length = snprintf(out, DECIDED_BYTES, DECIDED "%s", hex);
+    return rk_slice_of(out, (size_t)length);
+}
+
+rk_status rk_decided_load(rk_view *view, rk_table meta, const rk_decision_id *id, bool *committed,
+                          rk_error *err)
+{
+    char key[DECIDED_BYTES];
+    rk_reader reader;
+    rk_status status = rki_record_open(view, meta, decided_key(id, key), &reader, err);
+    if (status != RK_OK)
+        return status;
+    bool is_committed = rki_take_bool(&reader);
+    status = rki_record_close(&reader, "decided", err);
+    if (status == RK_OK)
+        *committed = is_committed;
+    return status;
+}
+
+rk_status rk_decided_save(rk_txn *txn, rk_table meta, const rk_decision_id *id, bool committed,
+                          rk_error *err)
+{
+    char key[DECIDED_BYTES];
+    rki_encoder encoder;
+    rki_encoder_init(&encoder, err);
+    rki_enc_u8(&encoder, committed);
+    return rki_encoder_save(&encoder, txn, meta, decided_key(id, key));
+}
