@@ -81,8 +81,8 @@ RK_PRINTF(2, 3) static bool refuse(const parser *p, const char *format, ...)
 
 static bool refuse_cluster(const parser *p)
 {
-    rk_cli_fail_format(p->cli, RK_EXIT_USAGE, "use --store lmdb:DIR",
-                       "%s: --cluster is not in this build", p->syntax->name);
+    rk_cli_fail_format(p->cli, RK_EXIT_USAGE, "run it with --store on the store of each node",
+                       "%s: it takes no --cluster", p->syntax->name);
     return false;
 }
 

@@ -99,6 +99,10 @@ static inline bool rk_cli_interrupted(const rk_cli *cli)
     return *cli->interrupted != 0;
 }
 
+/* For daemons: from now on SIGHUP does not end the program but sets this to 1; whoever sees it sets
+ * it back to 0. */
+volatile sig_atomic_t *rk_cli_watch_hangup(void);
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 typedef enum rk_opt_kind {
@@ -142,6 +146,19 @@ typedef struct rk_arg {
     {                                                                                              \
         "store", 0, RK_OPT_STRING, "lmdb:DIR", "the store: an LMDB environment folder", true,      \
             offsetof(type, member)                                                                 \
+    }
+/* Lines of two options, of which a command takes one: rk_cli_one_place checks. */
+#define RK_OPTIONS_PLACE(type, store_member, cluster_member)                                       \
+    {"store",                                                                                      \
+     0,                                                                                            \
+     RK_OPT_STRING,                                                                                \
+     "lmdb:DIR",                                                                                   \
+     "the store: an LMDB environment folder",                                                      \
+     false,                                                                                        \
+     offsetof(type, store_member)},                                                                \
+    {                                                                                              \
+        "cluster", 0, RK_OPT_STRING, "FILE", "in place of --store: the nodes of a cluster file",   \
+            false, offsetof(type, cluster_member)                                                  \
     }
 #define RK_OPTION_JSON(type, member)                                                               \
     {                                                                                              \
@@ -238,6 +255,13 @@ void rk_cli_progress_end(rk_cli *cli);
 
 /* Opens a `--store` value, lmdb:DIR. RK_EXIT_DONE, or the exit code of what was reported. */
 int rk_cli_store_open(rk_cli *cli, const char *name, rk_lmdb_mode mode, rk_store **out);
+
+/* Whether one of --store and --cluster was given, and not both. RK_EXIT_DONE, or RK_EXIT_USAGE of
+ * what was reported. */
+int rk_cli_one_place(rk_cli *cli, const char *command, const char *store, const char *cluster);
+
+/* Behind the message that names the file: its findings, a line each, LINE:COLUMN: message. */
+void rk_cli_findings_note(rk_cli *cli, const rk_findings *findings);
 
 /* Reads and lints a spec. RK_EXIT_DONE: `source` (for rk_spec_source_fini) and *out are filled.
  * With findings each is printed as FILE:LINE:COLUMN: message, then their number, and the code is

@@ -3,12 +3,13 @@
 
 typedef struct contract_options {
     const char *store;
+    const char *cluster;
     const char *confirm;
     bool json;
 } contract_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(contract_options, store),
+    RK_OPTIONS_PLACE(contract_options, store, cluster),
     {"confirm", 0, RK_OPT_STRING, "MIGRATION", "the migration's name: there is no way back", true,
      offsetof(contract_options, confirm)},
     RK_OPTION_JSON(contract_options, json),
@@ -32,6 +33,7 @@ int rk_cmd_contract(rk_cli *cli, int argc, char **argv)
         return code;
     rk_cli_single change = {.command = "contract",
                             .store = options.store,
+                            .cluster = options.cluster,
                             .confirm = options.confirm,
                             .json = options.json};
     change.run.goal = RK_GOAL_CONTRACT;

@@ -1,56 +1,47 @@
-#include <errno.h>
-#include <ftw.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "rekey/cli/commands.h"
-#include "rekey/cli/demo_spec.h"
+#include "rekey/cli/demo.h"
 
-#define PATH_BYTES 512
-#define WORDS_MAX  24
+#define WORDS_MAX       24
+#define CLUSTER_RECORDS 300000
 
 typedef struct demo_options {
     bool keep;
+    bool cluster;
     uint64_t records;
 } demo_options;
 
 static const rk_opt opts[] = {
     {"keep", 0, RK_OPT_FLAG, NULL, "leave the scratch folder behind", false,
      offsetof(demo_options, keep)},
-    {"records", 0, RK_OPT_U64, "N", "how many records to migrate; 20000 when not given", false,
+    {"cluster", 0, RK_OPT_FLAG, NULL,
+     "three nodes on this machine, one of them killed in the middle", false,
+     offsetof(demo_options, cluster)},
+    {"records", 0, RK_OPT_U64, "N", "how many records; 20000, or 300000 with --cluster", false,
      offsetof(demo_options, records)},
 };
 static const rk_syntax syntax = {
     .name = "demo",
     .summary = "Shows one whole migration on a scratch store, step by step.",
     .examples = "rekey demo\n"
-                "rekey demo --records 1000000\n",
+                "rekey demo --records 1000000\n"
+                "rekey demo --cluster\n",
     .opts = opts,
     .opt_count = RK_COUNT(opts),
     .exits = {RK_EXIT_NOT_CLEAN, RK_EXIT_STOPPED},
 };
-
-typedef struct demo_run {
-    rk_cli *cli;
-    char folder[PATH_BYTES];
-    char spec[PATH_BYTES + 64];
-    char plan[PATH_BYTES + 64];
-    char store[PATH_BYTES + 64];
-    char records[24];
-} demo_run;
 
 /* One step: what it shows, and the command that shows it. The words SPEC, PLAN, STORE and RECORDS
  * stand for the demo's own; `code` is the exit code it must have. */
 typedef struct demo_step {
     const char *says;
     const char *words[WORDS_MAX];
-    int (*run)(rk_cli *cli, int argc, char **argv);
+    rk_demo_command run;
     int code;
 } demo_step;
 
 #define SCOPE_WORDS(capsule) "--tenant", "tenant-0001", "--capsule", capsule
-#define MIGRATION            "202611210900_capsule_isolation"
 
 static const demo_step steps[] = {
     {"Records of six entities in the old shape: keys carry the tenant, but not the capsule.",
@@ -125,7 +116,7 @@ static const demo_step steps[] = {
      rk_cmd_run,
      RK_EXIT_DONE},
     {"... and contract deletes the old keys. This is the rollback boundary.",
-     {"contract", "--store", "STORE", "--confirm", MIGRATION},
+     {"contract", "--store", "STORE", "--confirm", RK_DEMO_MIGRATION},
      rk_cmd_contract,
      RK_EXIT_DONE},
     {"No old key is left, and everything new is as it should be.",
@@ -138,98 +129,50 @@ static const demo_step steps[] = {
      RK_EXIT_DONE},
 };
 
-/* --- the scratch folder ----------------------------------------------------------------------- */
-
-static int make_folder(demo_run *demo)
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(demo->folder, sizeof demo->folder, "%.400s/rekey-demo-XXXXXX",
-             base && base[0] ? base : "/tmp");
-    if (!mkdtemp(demo->folder))
-        return rk_cli_fail_format(demo->cli, RK_EXIT_FAILED, NULL,
-                                  "demo: cannot make the folder %s: %s", demo->folder,
-                                  strerror(errno));
-    snprintf(demo->spec, sizeof demo->spec, "%s/%s.yaml", demo->folder, MIGRATION);
-    snprintf(demo->plan, sizeof demo->plan, "%s/plan.json", demo->folder);
-    snprintf(demo->store, sizeof demo->store, "lmdb:%s/store", demo->folder);
-    FILE *file = fopen(demo->spec, "w");
-    bool written = file && fwrite(rk_demo_spec, 1, rk_demo_spec_len, file) == rk_demo_spec_len;
-    if (file && fclose(file) != 0)
-        written = false;
-    if (written)
-        return RK_EXIT_DONE;
-    return rk_cli_fail_format(demo->cli, RK_EXIT_FAILED, NULL, "demo: cannot write %s: %s",
-                              demo->spec, strerror(errno));
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
-{
-    (void)info;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
 /* --- steps ------------------------------------------------------------------------------------ */
 
 /* The demo's own word for a placeholder; argv is not const, but no command writes to it. */
-static char *word_of(demo_run *demo, const char *word)
+static char *word_of(rk_demo *demo, char *store, const char *word)
 {
     if (strcmp(word, "SPEC") == 0)
         return demo->spec;
     if (strcmp(word, "PLAN") == 0)
         return demo->plan;
     if (strcmp(word, "STORE") == 0)
-        return demo->store;
+        return store;
     if (strcmp(word, "RECORDS") == 0)
         return demo->records;
     return (char *)(uintptr_t)word;
 }
 
-static int take_step(demo_run *demo, size_t number)
+static int show_one_store(rk_demo *demo)
 {
-    const demo_step *step = &steps[number];
-    rk_cli *cli = demo->cli;
-    char *argv[WORDS_MAX + 1] = {0};
-    int argc = 0;
-    const char *bold = rk_cli_paint(cli->color_out, RK_PAINT_BOLD);
-    const char *plain = rk_cli_paint(cli->color_out, RK_PAINT_NONE);
-    for (; argc < WORDS_MAX && step->words[argc]; argc++)
-        argv[argc] = word_of(demo, step->words[argc]);
-    rk_cli_print(cli, "\n%s%zu. %s%s", bold, number + 1, step->says, plain);
-    fputs("   $ rekey", cli->out);
-    for (int i = 0; i < argc; i++)
-        fprintf(cli->out, strchr(argv[i], '{') ? " '%s'" : " %s", argv[i]);
-    fputc('\n', cli->out);
-    fflush(cli->out);
-    int code = step->run(cli, argc, argv);
-    fflush(cli->out);
-    if (code == step->code)
-        return RK_EXIT_DONE;
-    return rk_cli_fail_format(cli, code == RK_EXIT_DONE ? RK_EXIT_FAILED : code, NULL,
-                              "demo: step %zu ended with exit code %d instead of %d", number + 1,
-                              code, step->code);
+    char store[RK_DEMO_PATH_BYTES + 64];
+    int code = RK_EXIT_DONE;
+    snprintf(store, sizeof store, "lmdb:%s/store", demo->folder);
+    for (size_t i = 0; code == RK_EXIT_DONE && i < RK_COUNT(steps); i++) {
+        char *argv[WORDS_MAX + 1] = {0};
+        int argc = 0;
+        for (; argc < WORDS_MAX && steps[i].words[argc]; argc++)
+            argv[argc] = word_of(demo, store, steps[i].words[argc]);
+        code = rk_demo_run(demo, steps[i].says, steps[i].run, argc, argv, steps[i].code);
+    }
+    if (code == RK_EXIT_DONE)
+        rk_cli_print(demo->cli, "\nThat was the whole migration. The README says how to do yours.");
+    return code;
 }
 
 int rk_cmd_demo(rk_cli *cli, int argc, char **argv)
 {
-    demo_options options = {.records = 20000};
-    demo_run demo = {.cli = cli};
+    demo_options options = {0};
+    rk_demo demo;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    snprintf(demo.records, sizeof demo.records, "%llu", (unsigned long long)options.records);
-    code = make_folder(&demo);
-    for (size_t i = 0; code == RK_EXIT_DONE && i < RK_COUNT(steps); i++) {
-        code = take_step(&demo, i);
-        if (code == RK_EXIT_DONE && rk_cli_interrupted(cli))
-            code = RK_EXIT_STOPPED;
-    }
-    if (options.keep)
-        rk_cli_print(cli, "\nkept: %s", demo.folder);
-    else
-        nftw(demo.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    uint64_t usual = options.cluster ? CLUSTER_RECORDS : 20000;
+    code = rk_demo_open(&demo, cli, options.records ? options.records : usual);
     if (code == RK_EXIT_DONE)
-        rk_cli_print(cli, "\nThat was the whole migration. The README says how to do yours.");
+        code = options.cluster ? rk_demo_cluster(&demo) : show_one_store(&demo);
+    rk_demo_close(&demo, options.keep);
     return code;
 }

@@ -3,12 +3,13 @@
 
 typedef struct flip_options {
     const char *store;
+    const char *cluster;
     int tier;
     bool json;
 } flip_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(flip_options, store),
+    RK_OPTIONS_PLACE(flip_options, store, cluster),
     RK_OPTION_TIER(flip_options, tier),
     RK_OPTION_JSON(flip_options, json),
 };
@@ -31,7 +32,10 @@ int rk_cmd_flip(rk_cli *cli, int argc, char **argv)
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    rk_cli_single change = {.command = "flip", .store = options.store, .json = options.json};
+    rk_cli_single change = {.command = "flip",
+                            .store = options.store,
+                            .cluster = options.cluster,
+                            .json = options.json};
     change.run.goal = RK_GOAL_FLIP;
     change.run.one_tier = options.tier >= 0;
     change.run.tier = (rk_tier)(options.tier >= 0 ? options.tier : 0);

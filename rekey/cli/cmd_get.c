@@ -44,7 +44,7 @@ int rk_cmd_get(rk_cli *cli, int argc, char **argv)
         return code;
     code = rk_cli_ids_parse(cli, "get", "--id", &options.id, &ids);
     if (code == RK_EXIT_DONE)
-        code = rk_cli_client_open(cli, &options.record, RK_LMDB_READ, &store, &client);
+        code = rk_cli_client_open(cli, "get", &options.record, RK_LMDB_READ, &store, &client);
     if (code != RK_EXIT_DONE)
         return code;
     rk_scope scope = rk_cli_scope(&options.record);

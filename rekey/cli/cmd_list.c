@@ -35,7 +35,7 @@ int rk_cmd_list(rk_cli *cli, int argc, char **argv)
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    code = rk_cli_client_open(cli, &options.record, RK_LMDB_READ, &store, &client);
+    code = rk_cli_client_open(cli, "list", &options.record, RK_LMDB_READ, &store, &client);
     if (code != RK_EXIT_DONE)
         return code;
     rk_scope scope = rk_cli_scope(&options.record);

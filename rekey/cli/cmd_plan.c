@@ -1,16 +1,18 @@
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/commands.h"
 #include "rekey/cli/plan_args.h"
 
 typedef struct plan_options {
     const char *spec;
     const char *store;
+    const char *cluster;
     const char *out;
     bool json;
     bool detailed;
 } plan_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(plan_options, store),
+    RK_OPTIONS_PLACE(plan_options, store, cluster),
     {"out", 'o', RK_OPT_STRING, "PLAN", "write the plan to this file, for approve and run", false,
      offsetof(plan_options, out)},
     RK_OPTION_JSON(plan_options, json),
@@ -81,6 +83,17 @@ static int make_plan(rk_cli *cli, const plan_options *options, rk_store *store,
     return code;
 }
 
+static int plan_store(rk_cli *cli, const plan_options *options, rk_spec_source *source,
+                      rk_spec **spec, rk_plan **out)
+{
+    rk_store *store = NULL;
+    int code = rk_cli_store_open(cli, options->store, RK_LMDB_READ, &store);
+    if (code == RK_EXIT_DONE)
+        code = make_plan(cli, options, store, source, spec, out);
+    rk_store_close(store);
+    return code;
+}
+
 static int deliver(rk_cli *cli, const plan_options *options, const rk_plan *plan)
 {
     rk_error err = {0};
@@ -100,22 +113,23 @@ int rk_cmd_plan(rk_cli *cli, int argc, char **argv)
     plan_options options = {0};
     rk_spec_source source = {0};
     rk_spec *spec = NULL;
-    rk_store *store = NULL;
     rk_plan *plan = NULL;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    code = rk_cli_spec_open(cli, options.spec, &source, &spec);
+    code = rk_cli_one_place(cli, "plan", options.store, options.cluster);
+    if (code == RK_EXIT_DONE)
+        code = rk_cli_spec_open(cli, options.spec, &source, &spec);
     if (code != RK_EXIT_DONE)
         return code;
-    code = rk_cli_store_open(cli, options.store, RK_LMDB_READ, &store);
-    if (code == RK_EXIT_DONE)
-        code = make_plan(cli, &options, store, &source, &spec, &plan);
+    if (options.cluster)
+        code = rk_cli_cluster_plan(cli, options.cluster, options.spec, &source, &plan);
+    else
+        code = plan_store(cli, &options, &source, &spec, &plan);
     if (code == RK_EXIT_DONE)
         code = deliver(cli, &options, plan);
     rk_plan_destroy(plan);
     rk_spec_destroy(spec);
     rk_spec_source_fini(&source);
-    rk_store_close(store);
     return code;
 }

@@ -63,7 +63,7 @@ static int put(rk_cli *cli, const put_options *options, const rk_cli_ids *ids, r
     rk_store *store = NULL;
     rk_client *client = NULL;
     rk_error err = {0};
-    int code = rk_cli_client_open(cli, &options->record, RK_LMDB_WRITE, &store, &client);
+    int code = rk_cli_client_open(cli, "put", &options->record, RK_LMDB_WRITE, &store, &client);
     if (code != RK_EXIT_DONE)
         return code;
     rk_scope scope = rk_cli_scope(&options->record);

@@ -3,12 +3,13 @@
 
 typedef struct rollback_options {
     const char *store;
+    const char *cluster;
     bool accept_loss;
     bool json;
 } rollback_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(rollback_options, store),
+    RK_OPTIONS_PLACE(rollback_options, store, cluster),
     {"accept-loss", 0, RK_OPT_FLAG, NULL,
      "go on although records of two capsules share one old key", false,
      offsetof(rollback_options, accept_loss)},
@@ -34,7 +35,10 @@ int rk_cmd_rollback(rk_cli *cli, int argc, char **argv)
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    rk_cli_single change = {.command = "rollback", .store = options.store, .json = options.json};
+    rk_cli_single change = {.command = "rollback",
+                            .store = options.store,
+                            .cluster = options.cluster,
+                            .json = options.json};
     change.run.goal = RK_GOAL_ROLLBACK;
     change.run.accept_loss = options.accept_loss;
     change.run.workers = rk_cli_default_workers();

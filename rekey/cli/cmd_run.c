@@ -1,14 +1,17 @@
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/commands.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/migrate.h"
 #include "rekey/cli/plan_args.h"
 #include "rekey/cli/text.h"
+#include "rekey/engine/process.h"
 
 #define WORKERS_MAX 64
 
 typedef struct run_options {
     const char *plan;
     const char *store;
+    const char *cluster;
     int until; /* an rk_goal: the words of the option are in its order */
     uint64_t workers;
     int tier;
@@ -16,7 +19,7 @@ typedef struct run_options {
 } run_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(run_options, store),
+    RK_OPTIONS_PLACE(run_options, store, cluster),
     {"until", 0, RK_OPT_CHOICE, "backfilled|verified|flipped|done",
      "how far to go; verified when not given", false, offsetof(run_options, until)},
     {"workers", 0, RK_OPT_U64, "N", "scanner threads; one less than the processors by default",
@@ -64,7 +67,7 @@ static int activate(rk_cli *cli, const run_options *options, rk_store *store, co
 {
     rk_error err = {0};
     rk_actor actor;
-    rk_cli_actor("run", &actor);
+    rk_actor_of_process("run", &actor);
     rk_status status = rk_migration_activate(store, cli->clock, &actor, plan, &err);
     if (status == RK_OK)
         return RK_EXIT_DONE;
@@ -84,7 +87,7 @@ static int deliver(rk_cli *cli, const run_options *options, rk_migration *migrat
                    const rk_cli_driven *driven)
 {
     rk_error err = {0};
-    json_t *status = rk_cli_status_json(migration, &err);
+    json_t *status = rk_report_status(migration, &err);
     if (!status)
         return rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
     if (options->json) {
@@ -98,23 +101,28 @@ static int deliver(rk_cli *cli, const run_options *options, rk_migration *migrat
     return code;
 }
 
+static rk_run_options goal_of(const run_options *options)
+{
+    return (rk_run_options){.goal = (rk_goal)options->until,
+                            .one_tier = options->tier >= 0,
+                            .tier = (rk_tier)(options->tier >= 0 ? options->tier : 0),
+                            .workers = (uint32_t)options->workers};
+}
+
 static int advance(rk_cli *cli, const run_options *options, rk_store *store)
 {
     rk_error err = {0};
     rk_actor actor;
     rk_migration *migration = NULL;
     rk_cli_driven driven;
-    rk_cli_actor("run", &actor);
+    rk_actor_of_process("run", &actor);
     rk_status status = rk_migration_open(store, cli->clock, &actor, true, &migration, &err);
     if (status != RK_OK) {
         rk_error_context(&err, status, "run %s on %s", options->plan, options->store);
         return rk_cli_fail(cli, status == RK_FULL ? RK_EXIT_STOPPED : rk_cli_exit_of(status), &err,
                            NULL);
     }
-    rk_run_options run = {.goal = (rk_goal)options->until,
-                          .one_tier = options->tier >= 0,
-                          .tier = (rk_tier)(options->tier >= 0 ? options->tier : 0),
-                          .workers = (uint32_t)options->workers};
+    rk_run_options run = goal_of(options);
     int code = rk_cli_drive(cli, migration, &run, &driven);
     int delivered = RK_EXIT_DONE;
     if (code != RK_EXIT_USAGE && code != RK_EXIT_TRY_AGAIN && code != RK_EXIT_FAILED)
@@ -123,28 +131,53 @@ static int advance(rk_cli *cli, const run_options *options, rk_store *store)
     return code != RK_EXIT_DONE ? code : delivered;
 }
 
+static int run_store(rk_cli *cli, const run_options *options, const rk_plan *plan)
+{
+    rk_store *store = NULL;
+    if (plan->shard_count > 0)
+        return rk_cli_fail_format(cli, RK_EXIT_STALE_PLAN, "run it with --cluster FILE",
+                                  "run %s: the plan is one of a cluster", options->plan);
+    int code = rk_cli_store_open(cli, options->store, RK_LMDB_WRITE, &store);
+    if (code == RK_EXIT_DONE)
+        code = activate(cli, options, store, plan);
+    if (code == RK_EXIT_DONE)
+        code = advance(cli, options, store);
+    rk_store_close(store);
+    return code;
+}
+
+static int run_cluster(rk_cli *cli, const run_options *options, const rk_plan *plan)
+{
+    rk_cli_cluster_run run = {.command = "run",
+                              .cluster = options->cluster,
+                              .plan_path = options->plan,
+                              .plan = plan,
+                              .run = goal_of(options),
+                              .json = options->json};
+    if (plan->shard_count == 0)
+        return rk_cli_fail_format(cli, RK_EXIT_STALE_PLAN, "make one with `rekey plan --cluster`",
+                                  "run %s: the plan is one of a single store", options->plan);
+    return rk_cli_cluster_drive(cli, &run);
+}
+
 int rk_cmd_run(rk_cli *cli, int argc, char **argv)
 {
     run_options options = {
         .until = RK_GOAL_VERIFIED, .tier = -1, .workers = rk_cli_default_workers()};
     rk_plan *plan = NULL;
-    rk_store *store = NULL;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
     if (options.workers < 1 || options.workers > WORKERS_MAX)
         return rk_cli_fail_format(cli, RK_EXIT_USAGE, NULL, "run: --workers takes 1 to %d",
                                   WORKERS_MAX);
-    code = rk_cli_plan_read(cli, options.plan, &plan);
+    code = rk_cli_one_place(cli, "run", options.store, options.cluster);
+    if (code == RK_EXIT_DONE)
+        code = rk_cli_plan_read(cli, options.plan, &plan);
     if (code == RK_EXIT_DONE)
         code = check_plan(cli, &options, plan);
     if (code == RK_EXIT_DONE)
-        code = rk_cli_store_open(cli, options.store, RK_LMDB_WRITE, &store);
-    if (code == RK_EXIT_DONE)
-        code = activate(cli, &options, store, plan);
+        code = options.cluster ? run_cluster(cli, &options, plan) : run_store(cli, &options, plan);
     rk_plan_destroy(plan);
-    if (code == RK_EXIT_DONE)
-        code = advance(cli, &options, store);
-    rk_store_close(store);
     return code;
 }

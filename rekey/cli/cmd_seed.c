@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "rekey/cli/text.h"
+#include "rekey/cluster/cluster.h"
 #include "rekey/seed/seed.h"
 #include "rekey/state/state.h"
 
@@ -14,6 +15,8 @@ typedef struct seed_options {
     uint64_t records;
     uint64_t seed;
     uint64_t value_bytes;
+    const char *cluster;
+    const char *node;
 } seed_options;
 
 static const rk_opt opts[] = {
@@ -25,6 +28,10 @@ static const rk_opt opts[] = {
      offsetof(seed_options, seed)},
     {"value-bytes", 0, RK_OPT_U64, "N", "size of a value, about (default 200)", false,
      offsetof(seed_options, value_bytes)},
+    {"cluster", 0, RK_OPT_STRING, "FILE", "only tenants that live on one node of this cluster",
+     false, offsetof(seed_options, cluster)},
+    {"node", 0, RK_OPT_STRING, "NAME", "with --cluster: the node's name", false,
+     offsetof(seed_options, node)},
 };
 
 static const rk_arg args[] = {
@@ -66,7 +73,7 @@ static int print_summary(rk_cli *cli, const rk_spec *spec, const seed_options *o
     for (size_t i = 0; i < spec->entity_count; i++)
         rk_cli_print(cli, "  %12s  %s", rk_text_count(progress->entity[i]).s,
                      spec->entities[i].name);
-    if (progress->done < options->records)
+    if (progress->done < options->records && !options->node)
         rk_cli_note(cli, "every entity has one record a tenant: %s is all there can be",
                     rk_text_count(progress->done).s);
     if (progress->changed < progress->done)
@@ -130,6 +137,40 @@ static int refuse_begun(rk_cli *cli, rk_store *store, const char *name)
     return RK_EXIT_DONE;
 }
 
+/* The node whose tenants are written. */
+typedef struct residence {
+    rk_cluster *cluster;
+    size_t node;
+} residence;
+
+static bool lives_there(const void *context, rk_slice tenant)
+{
+    const residence *resident = context;
+    return rk_cluster_owner(resident->cluster, tenant) == resident->node;
+}
+
+static int place_tenants(rk_cli *cli, const seed_options *options, residence *out,
+                         rk_seed_options *how)
+{
+    rk_error err = {0};
+    if (!options->cluster && !options->node)
+        return RK_EXIT_DONE;
+    if (!options->cluster || !options->node)
+        return rk_cli_fail_format(cli, RK_EXIT_USAGE, NULL,
+                                  "seed: --cluster and --node belong together");
+    rk_status status = rk_cluster_load(options->cluster, &out->cluster, NULL, &err);
+    if (status != RK_OK)
+        return rk_cli_fail(cli, RK_EXIT_BAD_SPEC, &err, NULL);
+    int found = rk_cluster_find(out->cluster, rk_slice_str(options->node));
+    if (found < 0)
+        return rk_cli_fail_format(cli, RK_EXIT_USAGE, NULL, "seed: %s has no node %s",
+                                  options->cluster, options->node);
+    out->node = (size_t)found;
+    how->takes = lives_there;
+    how->takes_context = out;
+    return RK_EXIT_DONE;
+}
+
 int rk_cmd_seed(rk_cli *cli, int argc, char **argv)
 {
     seed_options options = {.seed = 1, .value_bytes = RK_SEED_VALUE_BYTES_DEFAULT};
@@ -139,6 +180,7 @@ int rk_cmd_seed(rk_cli *cli, int argc, char **argv)
     rk_spec_source source = {0};
     rk_spec *spec = NULL;
     rk_store *store = NULL;
+    residence resident = {0};
     rk_error err = {0};
     rk_seed_options how = {.tenants = options.tenants,
                            .records = options.records,
@@ -150,7 +192,9 @@ int rk_cmd_seed(rk_cli *cli, int argc, char **argv)
     code = rk_cli_spec_open(cli, options.spec, &source, &spec);
     if (code != RK_EXIT_DONE)
         return code;
-    code = rk_cli_store_open(cli, options.store, RK_LMDB_CREATE, &store);
+    code = place_tenants(cli, &options, &resident, &how);
+    if (code == RK_EXIT_DONE)
+        code = rk_cli_store_open(cli, options.store, RK_LMDB_CREATE, &store);
     if (code == RK_EXIT_DONE)
         code = refuse_begun(cli, store, options.store);
     if (code == RK_EXIT_DONE)
@@ -158,5 +202,6 @@ int rk_cmd_seed(rk_cli *cli, int argc, char **argv)
     rk_store_close(store);
     rk_spec_destroy(spec);
     rk_spec_source_fini(&source);
+    rk_cluster_destroy(resident.cluster);
     return code;
 }

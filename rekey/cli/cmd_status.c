@@ -1,3 +1,4 @@
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/commands.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/migrate.h"
@@ -6,12 +7,13 @@
 
 typedef struct status_options {
     const char *store;
+    const char *cluster;
     bool json;
     bool watch;
 } status_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(status_options, store),
+    RK_OPTIONS_PLACE(status_options, store, cluster),
     RK_OPTION_JSON(status_options, json),
     {"watch", 'w', RK_OPT_FLAG, NULL, "print it every second, until Ctrl-C", false,
      offsetof(status_options, watch)},
@@ -29,7 +31,7 @@ static const rk_syntax syntax = {
 static int show_once(rk_cli *cli, const status_options *options, rk_migration *migration)
 {
     rk_error err = {0};
-    json_t *status = rk_cli_status_json(migration, &err);
+    json_t *status = rk_report_status(migration, &err);
     if (!status) {
         rk_error_context(&err, RK_IO, "status of %s", options->store);
         return rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
@@ -51,6 +53,11 @@ int rk_cmd_status(rk_cli *cli, int argc, char **argv)
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
+    code = rk_cli_one_place(cli, "status", options.store, options.cluster);
+    if (code != RK_EXIT_DONE)
+        return code;
+    if (options.cluster)
+        return rk_cli_cluster_show_status(cli, options.cluster, options.json, options.watch);
     code = rk_cli_migration_open(cli, options.store, RK_LMDB_READ, "status", &store, &migration);
     if (code != RK_EXIT_DONE)
         return code;

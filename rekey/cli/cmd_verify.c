@@ -1,17 +1,19 @@
 #include <inttypes.h>
 
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/commands.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/migrate.h"
 
 typedef struct verify_options {
     const char *store;
+    const char *cluster;
     bool json;
     bool isolation;
 } verify_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(verify_options, store),
+    RK_OPTIONS_PLACE(verify_options, store, cluster),
     RK_OPTION_JSON(verify_options, json),
     {"isolation", 0, RK_OPT_FLAG, NULL, "also compare the tenant that a value names with its key's",
      false, offsetof(verify_options, isolation)},
@@ -38,17 +40,26 @@ static rk_status load_state(rk_migration *migration, rk_state *state, rk_error *
     return status;
 }
 
-static int deliver(rk_cli *cli, const verify_options *options, const rk_spec *spec,
-                   const rk_verify_report *report)
+static const char *place_of(const verify_options *options)
 {
-    int code = options->json ? rk_cli_print_json(cli, rk_cli_verify_json(spec, report))
-                             : rk_cli_verify_print(cli, spec, report);
-    if (code != RK_EXIT_DONE || rk_verify_is_clean(report, &spec->limits))
-        return code;
-    rk_cli_fail_format(cli, RK_EXIT_NOT_CLEAN, NULL, "verify %s: %" PRIu64 " differences",
-                       options->store, report->differences);
-    rk_cli_verify_samples(cli, spec, report);
-    return RK_EXIT_NOT_CLEAN;
+    return options->store ? options->store : options->cluster;
+}
+
+/* Takes the report over. */
+static int deliver(rk_cli *cli, const verify_options *options, json_t *report)
+{
+    bool clean = json_is_true(json_object_get(report, "clean"));
+    json_int_t differences = json_integer_value(json_object_get(report, "differences"));
+    int code = options->json ? rk_cli_print_json(cli, json_incref(report))
+                             : rk_cli_verify_print(cli, report);
+    if (code == RK_EXIT_DONE && !clean) {
+        code = rk_cli_fail_format(cli, RK_EXIT_NOT_CLEAN, NULL,
+                                  "verify %s: %" JSON_INTEGER_FORMAT " differences",
+                                  place_of(options), differences);
+        rk_cli_verify_samples(cli, report);
+    }
+    json_decref(report);
+    return code;
 }
 
 static int verify(rk_cli *cli, const verify_options *options, rk_migration *migration)
@@ -77,7 +88,8 @@ static int verify(rk_cli *cli, const verify_options *options, rk_migration *migr
         code = rk_cli_fail_format(cli, RK_EXIT_STOPPED, NULL, "verify %s: interrupted",
                                   options->store);
     } else {
-        code = deliver(cli, options, migration->spec, rk_verify_report_of(verification));
+        code = deliver(cli, options,
+                       rk_report_verify(migration->spec, rk_verify_report_of(verification)));
     }
     rk_verify_destroy(verification);
     return code;
@@ -90,6 +102,14 @@ int rk_cmd_verify(rk_cli *cli, int argc, char **argv)
     rk_migration *migration = NULL;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
+        return code;
+    code = rk_cli_one_place(cli, "verify", options.store, options.cluster);
+    if (code == RK_EXIT_DONE && options.cluster) {
+        json_t *report = NULL;
+        code = rk_cli_cluster_verify(cli, options.cluster, options.isolation, &report);
+        return code == RK_EXIT_DONE ? deliver(cli, &options, report) : code;
+    }
+    if (code != RK_EXIT_DONE)
         return code;
     code = rk_cli_migration_open(cli, options.store, RK_LMDB_READ, "verify", &store, &migration);
     if (code != RK_EXIT_DONE)

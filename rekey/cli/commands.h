@@ -28,6 +28,7 @@
     X(quarantine, "Migrate", "list what was left alone, and why")                                  \
     X(audit, "Migrate", "read and verify the audit log")                                           \
     X(isolation, "Migrate", "attack a scratch store, or look for contamination in one")            \
+    X(node, "Cluster", "serve one store of a cluster")                                             \
     X(get, "Records", "read one record through the phases")                                        \
     X(put, "Records", "write one record through the phases")                                       \
     X(delete, "Records", "remove one record through the phases")                                   \
@@ -45,6 +46,7 @@ int rk_cmd_get(rk_cli *cli, int argc, char **argv);
 int rk_cmd_inspect(rk_cli *cli, int argc, char **argv);
 int rk_cmd_isolation(rk_cli *cli, int argc, char **argv);
 int rk_cmd_keygen(rk_cli *cli, int argc, char **argv);
+int rk_cmd_node(rk_cli *cli, int argc, char **argv);
 int rk_cmd_lint(rk_cli *cli, int argc, char **argv);
 int rk_cmd_list(rk_cli *cli, int argc, char **argv);
 int rk_cmd_plan(rk_cli *cli, int argc, char **argv);

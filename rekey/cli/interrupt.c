@@ -1,10 +1,11 @@
-/* interrupt.c: the one place with a mutable global, because a signal handler has no other way. */
+/* interrupt.c: the one place with mutable globals, because a signal handler has no other way. */
 #include "rekey/cli/frame.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t hung_up;
 static volatile sig_atomic_t on_terminal;
 
 #define ERASE_LINE   "\r\033[K"
@@ -42,4 +43,18 @@ const volatile sig_atomic_t *rki_interrupt_install(bool err_is_terminal)
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
     return &interrupted;
+}
+
+static void on_hangup(int number)
+{
+    (void)number;
+    hung_up = 1;
+}
+
+volatile sig_atomic_t *rk_cli_watch_hangup(void)
+{
+    struct sigaction action = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+    return &hung_up;
 }

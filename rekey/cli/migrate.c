@@ -1,68 +1,12 @@
 #include "rekey/cli/migrate.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "rekey/cli/text.h"
 #include "rekey/engine/collisions.h"
-
-/* --- who we are ------------------------------------------------------------------------------- */
-
-/* What /proc says of a process. */
-typedef struct process_facts {
-    char state;     /* 'Z' for one that is dead and was not waited for; 0 when there is none */
-    uint64_t start; /* in clock ticks after boot: with the number, its identity */
-} process_facts;
-
-/* Fields 3 and 22 of /proc/PID/stat, counted behind the command name, which may hold spaces and
- * brackets. */
-static process_facts look_up(uint64_t pid)
-{
-    process_facts facts = {0};
-    char path[64];
-    char text[1024];
-    snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return facts;
-    size_t got = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[got] = '\0';
-    char *at = strrchr(text, ')');
-    for (int field = 2; at && field < 22; field++) {
-        at = strchr(at, ' ');
-        at = at ? at + 1 : NULL;
-        if (at && field == 2)
-            facts.state = *at;
-    }
-    facts.start = at ? strtoull(at, NULL, 10) : 0;
-    return facts;
-}
-
-static bool process_alive(void *context, const rk_lease *lease)
-{
-    (void)context;
-    process_facts facts = look_up(lease->pid);
-    return facts.state != 0 && facts.state != 'Z' && facts.state != 'X' &&
-           facts.start == lease->process_start;
-}
-
-void rk_cli_actor(const char *command, rk_actor *out)
-{
-    *out = (rk_actor){.alive = process_alive};
-    rk_lease *lease = &out->lease;
-    rk_random_bytes(lease->token, sizeof lease->token);
-    if (gethostname(lease->host, sizeof lease->host - 1) != 0)
-        snprintf(lease->host, sizeof lease->host, "localhost");
-    snprintf(lease->command, sizeof lease->command, "%s", command);
-    lease->pid = (uint64_t)getpid();
-    lease->process_start = look_up(lease->pid).start;
-    const struct passwd *user = getpwuid(geteuid());
-    snprintf(out->name, sizeof out->name, "%.32s@%.40s %" PRIu64, user ? user->pw_name : "?",
-             lease->host, lease->pid);
-}
+#include "rekey/engine/process.h"
 
 uint32_t rk_cli_default_workers(void)
 {
@@ -82,7 +26,7 @@ int rk_cli_migration_open(rk_cli *cli, const char *store_name, rk_lmdb_mode mode
     int code = rk_cli_store_open(cli, store_name, mode, store);
     if (code != RK_EXIT_DONE)
         return code;
-    rk_cli_actor(command, &actor);
+    rk_actor_of_process(command, &actor);
     rk_status status =
         rk_migration_open(*store, cli->clock, &actor, mode != RK_LMDB_READ, out, &err);
     if (status == RK_OK)
@@ -142,7 +86,9 @@ static int report_no(rk_cli *cli, const rk_migration *migration, const rk_run *r
                                       "`rekey verify` shows them all; mend them, then run again",
                                       "%s %s: verification found %" PRIu64 " differences", command,
                                       name, report->differences);
-        rk_cli_verify_samples(cli, migration->spec, report);
+        json_t *found = rk_report_verify(migration->spec, report);
+        rk_cli_verify_samples(cli, found);
+        json_decref(found);
         return code;
     }
     if (state == RK_RUN_SIGNAL)

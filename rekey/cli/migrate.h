@@ -2,13 +2,9 @@
 #ifndef REKEY_CLI_MIGRATE_H
 #define REKEY_CLI_MIGRATE_H
 
-#include <jansson.h>
-
 #include "rekey/cli/cli.h"
 #include "rekey/engine/run.h"
-
-/* This process as the holder of a lease; `command` is what people read about it. */
-void rk_cli_actor(const char *command, rk_actor *out);
+#include "rekey/report/report.h"
 
 /* Opens store and migration. RK_EXIT_DONE, or the code of what was reported: a store in which none
  * is registered is RK_EXIT_BAD_SPEC. */
@@ -27,18 +23,12 @@ typedef struct rk_cli_driven {
 int rk_cli_drive(rk_cli *cli, rk_migration *migration, const rk_run_options *options,
                  rk_cli_driven *out);
 
-/* The object of `status --json`; NULL when it cannot be read, the error then says why. */
-json_t *rk_cli_status_json(rk_migration *migration, rk_error *err);
-
-/* The same for people. */
+/* The objects of rekey/report, for people. */
 int rk_cli_status_print(rk_cli *cli, const json_t *status);
+int rk_cli_verify_print(rk_cli *cli, const json_t *report);
 
-/* The object of `verify --json`. */
-json_t *rk_cli_verify_json(const rk_spec *spec, const rk_verify_report *report);
-int rk_cli_verify_print(rk_cli *cli, const rk_spec *spec, const rk_verify_report *report);
-
-/* The samples of a report, one line each on stderr. */
-void rk_cli_verify_samples(rk_cli *cli, const rk_spec *spec, const rk_verify_report *report);
+/* The samples of a verification, one line each on stderr. */
+void rk_cli_verify_samples(rk_cli *cli, const json_t *report);
 
 /* One less than the processors, at least one, at most four: the writer needs one itself. */
 uint32_t rk_cli_default_workers(void);

@@ -1,6 +1,7 @@
 #include "rekey/cli/record_args.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "rekey/base/buf.h"
@@ -32,19 +33,33 @@ int rk_cli_ids_parse(rk_cli *cli, const char *command, const char *what, const r
     return RK_EXIT_DONE;
 }
 
-int rk_cli_client_open(rk_cli *cli, const rk_cli_record *record, rk_lmdb_mode mode,
-                       rk_store **store, rk_client **client)
+static rk_status open_cluster(const rk_cli_record *record, rk_lmdb_mode mode, rk_client **client,
+                              rk_error *err)
+{
+    char location[PATH_MAX];
+    rk_client_options options = {.read_only = mode == RK_LMDB_READ};
+    int length = snprintf(location, sizeof location, "cluster:%s", record->cluster);
+    if (length < 0 || (size_t)length >= sizeof location)
+        return rk_error_set(err, RK_INVALID, "the cluster file's path is too long");
+    return rk_client_open(location, &options, client, err);
+}
+
+int rk_cli_client_open(rk_cli *cli, const char *command, const rk_cli_record *record,
+                       rk_lmdb_mode mode, rk_store **store, rk_client **client)
 {
     rk_error err = {0};
-    int code = rk_cli_store_open(cli, record->store, mode, store);
+    int code = rk_cli_one_place(cli, command, record->store, record->cluster);
+    if (code == RK_EXIT_DONE && record->store)
+        code = rk_cli_store_open(cli, record->store, mode, store);
     if (code != RK_EXIT_DONE)
         return code;
-    rk_status status = rk_client_attach(*store, NULL, client, &err);
+    rk_status status = record->store ? rk_client_attach(*store, NULL, client, &err)
+                                     : open_cluster(record, mode, client, &err);
     if (status == RK_OK)
         return RK_EXIT_DONE;
     rk_store_close(*store);
     *store = NULL;
-    rk_error_context(&err, status, "%s", record->store);
+    rk_error_context(&err, status, "%s", record->store ? record->store : record->cluster);
     if (status == RK_NOT_FOUND)
         return rk_cli_fail(cli, RK_EXIT_BAD_SPEC, &err, "`rekey register SPEC` makes it known");
     code = status == RK_INVALID || status == RK_CORRUPT ? RK_EXIT_BAD_SPEC : rk_cli_exit_of(status);

@@ -10,7 +10,8 @@
 
 /* The options of every one of them. */
 typedef struct rk_cli_record {
-    const char *store;
+    const char *store;   /* or */
+    const char *cluster; /* one of them */
     const char *tenant;
     const char *capsule;
     const char *entity;
@@ -18,7 +19,7 @@ typedef struct rk_cli_record {
 
 /* Lines of an rk_opt table; `member` is the rk_cli_record in the command's struct. */
 #define RK_OPTIONS_RECORD(type, member)                                                            \
-    RK_OPTION_STORE(type, member.store),                                                           \
+    RK_OPTIONS_PLACE(type, member.store, member.cluster),                                          \
         {"tenant", 0, RK_OPT_STRING, "T", "whose records", true, offsetof(type, member.tenant)},   \
         {"capsule",                                                                                \
          0,                                                                                        \
@@ -56,8 +57,8 @@ static inline rk_scope rk_cli_scope(const rk_cli_record *record)
 }
 
 /* Opens store and client. RK_EXIT_DONE, or the code of what was reported. */
-int rk_cli_client_open(rk_cli *cli, const rk_cli_record *record, rk_lmdb_mode mode,
-                       rk_store **store, rk_client **client);
+int rk_cli_client_open(rk_cli *cli, const char *command, const rk_cli_record *record,
+                       rk_lmdb_mode mode, rk_store **store, rk_client **client);
 void rk_cli_client_close(rk_store *store, rk_client *client);
 
 /* Reports what a call of the client came to; returns the exit code. */

@@ -1,5 +1,6 @@
 #include "rekey/cli/single_change.h"
 
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/json_out.h"
 
 static int confirmed(rk_cli *cli, const rk_cli_single *change, const rk_migration *migration)
@@ -15,7 +16,7 @@ static int show(rk_cli *cli, const rk_cli_single *change, rk_migration *migratio
                 const rk_cli_driven *driven)
 {
     rk_error err = {0};
-    json_t *status = rk_cli_status_json(migration, &err);
+    json_t *status = rk_report_status(migration, &err);
     if (!status)
         return rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
     if (change->json) {
@@ -28,13 +29,26 @@ static int show(rk_cli *cli, const rk_cli_single *change, rk_migration *migratio
     return code;
 }
 
+static int change_cluster(rk_cli *cli, const rk_cli_single *change)
+{
+    rk_cli_cluster_run run = {.command = change->command,
+                              .cluster = change->cluster,
+                              .run = change->run,
+                              .json = change->json,
+                              .confirm = change->confirm};
+    return rk_cli_cluster_drive(cli, &run);
+}
+
 int rk_cli_single_change(rk_cli *cli, const rk_cli_single *change)
 {
+    int code = rk_cli_one_place(cli, change->command, change->store, change->cluster);
+    if (code != RK_EXIT_DONE || change->cluster)
+        return code != RK_EXIT_DONE ? code : change_cluster(cli, change);
     rk_store *store = NULL;
     rk_migration *migration = NULL;
     rk_cli_driven driven;
-    int code = rk_cli_migration_open(cli, change->store, RK_LMDB_WRITE, change->command, &store,
-                                     &migration);
+    code = rk_cli_migration_open(cli, change->store, RK_LMDB_WRITE, change->command, &store,
+                                 &migration);
     if (code != RK_EXIT_DONE)
         return code;
     code = confirmed(cli, change, migration);

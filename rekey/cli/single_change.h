@@ -7,7 +7,8 @@
 
 typedef struct rk_cli_single {
     const char *command;
-    const char *store;
+    const char *store;   /* or */
+    const char *cluster; /* one of them */
     const char *confirm; /* the migration's name must be this; NULL for no such check */
     bool json;
     rk_run_options run;

@@ -16,6 +16,13 @@ static int report_findings(rk_cli *cli, const char *path, const rk_findings *fin
                               findings->count == RK_FINDINGS_MAX ? " or more" : "");
 }
 
+void rk_cli_findings_note(rk_cli *cli, const rk_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        rk_cli_note(cli, "  %u:%u: %s", findings->items[i].line, findings->items[i].column,
+                    findings->items[i].message);
+}
+
 /* The folder in which a spec's lookup files stand; the caller frees it. NULL: out of memory. */
 static char *folder_of(const char *path)
 {

@@ -1,5 +1,7 @@
-/* batch.c: operations in one transaction, and the single ones as batches of one. Every transaction
- * begins with a look at the phase. */
+/* batch.c: operations in one transaction of the local store. Every transaction begins with a look
+ * at the phase. */
+#include <assert.h>
+
 #include "rekey/base/fault.h"
 #include "rekey/client/client_private.h"
 
@@ -8,11 +10,13 @@
 
 /* What the caller asked for, and how far it went. */
 typedef struct request {
+    const rk_serving *serving;
     const rk_scope *scope;
     rk_operation *operations;
     size_t count;
     size_t done;
-    size_t failed; /* the operation that did; `count` for none */
+    size_t failed;    /* the operation that did; `count` for none */
+    size_t get_bytes; /* that were found */
     bool changed;
 } request;
 
@@ -25,17 +29,25 @@ static void begin_again(request *r)
     }
     r->done = 0;
     r->failed = r->count;
+    r->get_bytes = 0;
     r->changed = false;
 }
 
 /* --- one operation ---------------------------------------------------------------------------- */
 
-static rk_status get(rki_session *session, const rki_target *target, rk_operation *operation,
-                     rk_error *err)
+static rk_status get(rki_session *session, const rki_target *target, request *r,
+                     rk_operation *operation, rk_error *err)
 {
     rki_found found;
+    size_t most = r->serving->get_bytes_max;
     rk_status status = rki_read(session, target, &found, err);
-    return status == RK_OK ? rki_value_copy(found.value, &operation->found, err) : status;
+    if (status != RK_OK)
+        return status;
+    if (found.value.len > most - r->get_bytes)
+        return rk_error_set(err, RK_LIMIT, "what is found is over the %zu bytes of one answer",
+                            most);
+    r->get_bytes += found.value.len;
+    return rki_value_copy(found.value, &operation->found, err);
 }
 
 static rk_status check_absent(rki_session *session, const rki_target *target, rk_error *err)
@@ -78,7 +90,24 @@ static rk_status put(rki_session *session, rk_txn *txn, const rki_target *target
     return status == RK_OK ? rki_put(session, txn, target, operation->value, err) : status;
 }
 
-/* `txn` NULL where there are only gets. */
+/* In the place of perform, for who sees nothing of the scope. */
+static rk_status pretend(rki_session *session, const rki_target *target,
+                         const rk_operation *operation, rk_error *err)
+{
+    switch (operation->verb) {
+    case RK_GET:
+    case RK_DELETE:
+        return RK_NOT_FOUND;
+    case RK_COMPARE_AND_PUT:
+        return check_expected(session, target, operation->expected, err);
+    case RK_PUT:
+    case RK_PUT_IF_ABSENT:
+        break;
+    }
+    return rk_error_set(err, RK_AUTH, "this key may not write in this scope");
+}
+
+/* `txn` NULL where nothing is written. */
 static rk_status perform(rki_session *session, rk_txn *txn, request *r, rk_operation *operation,
                          rk_error *err)
 {
@@ -87,11 +116,13 @@ static rk_status perform(rki_session *session, rk_txn *txn, request *r, rk_opera
                                             operation->id_count, &target, err);
     if (status != RK_OK)
         return status;
+    if (session->sight == RK_SIGHT_NONE)
+        return pretend(session, &target, operation, err);
     switch (operation->verb) {
     case RK_GET:
         if (!txn)
             rki_compare(session, &target);
-        return get(session, &target, operation, err);
+        return get(session, &target, r, operation, err);
     case RK_PUT:
     case RK_PUT_IF_ABSENT:
     case RK_COMPARE_AND_PUT:
@@ -204,28 +235,22 @@ static rk_status write_until_settled(rki_session *session, request *r, rk_error 
 
 /* --- as the header has them ------------------------------------------------------------------- */
 
-static bool only_gets(const request *r)
-{
-    for (size_t i = 0; i < r->count; i++)
-        if (r->operations[i].verb != RK_GET)
-            return false;
-    return true;
-}
-
-static rk_status execute(rk_client *client, request *r, rk_error *err)
+static rk_status execute(rki_local *client, request *r, rk_error *err)
 {
     rki_session *session = NULL;
     rk_error fault = {0};
     for (size_t i = 0; i < r->count; i++)
         r->operations[i].found = (rk_value){0};
     begin_again(r);
-    bool reads = only_gets(r);
-    if (!reads && client->options.read_only)
-        return rk_error_set(err, RK_INVALID, "the client is read-only");
+    bool writes = !rki_only_gets(r->operations, r->count);
+    if (writes && client->options.read_only)
+        return rki_refuse_write(err);
     rk_status status = rki_session_take(client, &session, err);
     if (status != RK_OK)
         return status;
-    status = reads ? read_all(session, r, &fault) : write_until_settled(session, r, &fault);
+    session->sight = r->serving->sight;
+    status = writes && session->sight != RK_SIGHT_NONE ? write_until_settled(session, r, &fault)
+                                                       : read_all(session, r, &fault);
     rki_session_give(session);
     if (status == RK_OK)
         return status;
@@ -236,93 +261,26 @@ static rk_status execute(rk_client *client, request *r, rk_error *err)
     return status;
 }
 
-static const char *name_of(rk_verb verb)
+rk_status rk_client_serve_batch(rk_client *client, const rk_serving *serving, const rk_scope *scope,
+                                rk_operation *operations, size_t count, size_t *failed,
+                                rk_error *err)
 {
-    static const char *const names[] = {[RK_GET] = "get",
-                                        [RK_PUT] = "put",
-                                        [RK_PUT_IF_ABSENT] = "put if absent",
-                                        [RK_COMPARE_AND_PUT] = "compare and put",
-                                        [RK_DELETE] = "delete"};
-    return (unsigned)verb < sizeof names / sizeof *names ? names[verb] : "?";
-}
-
-rk_status rk_client_batch(rk_client *client, const rk_scope *scope, rk_operation *operations,
-                          size_t count, size_t *failed, rk_error *err)
-{
-    request r = {.scope = scope, .operations = operations, .count = count};
-    if (failed)
-        *failed = count;
-    if (count > RK_BATCH_MAX)
-        return rk_error_set(err, RK_INVALID, "a batch of %zu operations; at most %d", count,
-                            RK_BATCH_MAX);
+    request r = {.serving = serving, .scope = scope, .operations = operations, .count = count};
+    assert(count <= RK_BATCH_MAX && (!serving->is_single || count == 1));
     if (count == 0)
         return RK_OK;
-    rk_status status = execute(client, &r, err);
+    rk_status status = execute(rki_local_of(client), &r, err);
     if (status == RK_OK)
         return status;
-    if (failed)
-        *failed = r.failed;
-    if (r.failed == count)
-        return status;
-    const rk_operation *culprit = &operations[r.failed];
-    return rk_error_context(err, status, "operation %zu of %zu, %s %.64s", r.failed + 1, count,
-                            name_of(culprit->verb), culprit->entity ? culprit->entity : "");
+    *failed = r.failed;
+    return serving->is_single ? status
+                              : rki_batch_context(err, status, operations, count, r.failed);
 }
 
-static rk_status one(rk_client *client, const rk_scope *scope, rk_operation *operation,
-                     rk_error *err)
+rk_status rki_local_batch(rk_client *client, const rk_scope *scope, rk_operation *operations,
+                          size_t count, bool is_single, size_t *failed, rk_error *err)
 {
-    request r = {.scope = scope, .operations = operation, .count = 1};
-    rk_status status = execute(client, &r, err);
-    return status == RK_OK ? operation->status : status;
-}
-
-rk_status rk_client_get(rk_client *client, const rk_scope *scope, const char *entity,
-                        const rk_id *ids, size_t id_count, rk_value *out, rk_error *err)
-{
-    rk_operation operation = {.verb = RK_GET, .entity = entity, .ids = ids, .id_count = id_count};
-    rk_status status = one(client, scope, &operation, err);
-    if (status == RK_OK)
-        *out = operation.found;
-    return status;
-}
-
-rk_status rk_client_put(rk_client *client, const rk_scope *scope, const char *entity,
-                        const rk_id *ids, size_t id_count, rk_slice value, rk_error *err)
-{
-    rk_operation operation = {
-        .verb = RK_PUT, .entity = entity, .ids = ids, .id_count = id_count, .value = value};
-    return one(client, scope, &operation, err);
-}
-
-rk_status rk_client_put_if_absent(rk_client *client, const rk_scope *scope, const char *entity,
-                                  const rk_id *ids, size_t id_count, rk_slice value, rk_error *err)
-{
-    rk_operation operation = {.verb = RK_PUT_IF_ABSENT,
-                              .entity = entity,
-                              .ids = ids,
-                              .id_count = id_count,
-                              .value = value};
-    return one(client, scope, &operation, err);
-}
-
-rk_status rk_client_compare_and_put(rk_client *client, const rk_scope *scope, const char *entity,
-                                    const rk_id *ids, size_t id_count, rk_slice expected,
-                                    rk_slice value, rk_error *err)
-{
-    rk_operation operation = {.verb = RK_COMPARE_AND_PUT,
-                              .entity = entity,
-                              .ids = ids,
-                              .id_count = id_count,
-                              .value = value,
-                              .expected = expected};
-    return one(client, scope, &operation, err);
-}
-
-rk_status rk_client_delete(rk_client *client, const rk_scope *scope, const char *entity,
-                           const rk_id *ids, size_t id_count, rk_error *err)
-{
-    rk_operation operation = {
-        .verb = RK_DELETE, .entity = entity, .ids = ids, .id_count = id_count};
-    return one(client, scope, &operation, err);
+    const rk_serving serving = {
+        .sight = RK_SIGHT_FULL, .is_single = is_single, .get_bytes_max = SIZE_MAX};
+    return rk_client_serve_batch(client, &serving, scope, operations, count, failed, err);
 }

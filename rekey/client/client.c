@@ -1,98 +1,10 @@
-/* client.c: life cycle, the registered spec, and the sessions that calls work with. */
-#include "rekey/client/client_private.h"
-
+/* client.c: the public functions. They check what is the same for every kind of client, and call
+ * through its table. */
 #include <stdlib.h>
 
-#include "rekey/base/fault.h"
-#include "rekey/client/attach.h"
-#include "store/lmdb.h"
+#include "rekey/client/ops_private.h"
+#include "rekey/pattern/pattern.h"
 #include "store/location.h"
-
-#define ARENA_BYTES_MAX  ((size_t)512 * 1024 * 1024)
-#define ARENA_BYTES_KEEP ((size_t)1024 * 1024)
-#define IDLE_MAX         8
-
-/* --- editions --------------------------------------------------------------------------------- */
-
-static void destroy_edition(rki_edition *edition)
-{
-    if (!edition)
-        return;
-    rk_spec_destroy(edition->spec);
-    rk_spec_source_fini(&edition->source);
-    free(edition);
-}
-
-static rk_status read_source(rk_client *client, rk_spec_source *out, rk_error *err)
-{
-    rk_view *view = NULL;
-    rk_status status = rk_snapshot_open(client->store, &view, err);
-    if (status != RK_OK)
-        return status;
-    status = rk_state_spec_load(view, client->meta, out, err);
-    rk_snapshot_close(view);
-    if (status == RK_NOT_FOUND)
-        rk_error_set(err, status, "no migration is registered in this store");
-    return status;
-}
-
-static rk_status compile(rki_edition *edition, rk_error *err)
-{
-    rk_findings findings = {0};
-    rk_status status = rk_spec_load(&edition->source, NULL, &edition->spec, &findings, err);
-    if (status == RK_INVALID)
-        status = rk_error_set(err, RK_CORRUPT, "the registered spec no longer passes lint: %s",
-                              findings.count ? findings.items[0].message : "no finding");
-    rk_findings_fini(&findings);
-    return status;
-}
-
-/* A store in which nothing was ever written has no table of records; then it is made. */
-static rk_status open_tables(rk_client *client, rki_edition *edition, rk_error *err)
-{
-    rk_status status =
-        rk_tables_open(client->store, edition->spec, false, false, &edition->tables, err);
-    if (status != RK_NOT_FOUND)
-        return status;
-    if (rk_tables_open(client->store, edition->spec, false, true, &edition->tables, NULL) == RK_OK)
-        return RK_OK;
-    return rk_error_set(err, RK_INVALID, "the store has no table \"%s\", which the spec names",
-                        edition->spec->database);
-}
-
-static rk_status read_edition(rk_client *client, rki_edition **out, rk_error *err)
-{
-    rki_edition *edition = calloc(1, sizeof *edition);
-    if (!edition)
-        return rk_error_set(err, RK_NOMEM, "client: out of memory");
-    rk_status status = read_source(client, &edition->source, err);
-    if (status == RK_OK)
-        status = compile(edition, err);
-    if (status == RK_OK)
-        status = open_tables(client, edition, err);
-    if (status != RK_OK) {
-        destroy_edition(edition);
-        return status;
-    }
-    rk_state_spec_digest(&edition->source, &edition->digest);
-    *out = edition;
-    return RK_OK;
-}
-
-/* Under the lock: who used it last takes it away. */
-static void drop_edition(rk_client *client, rki_edition *edition)
-{
-    if (edition && --edition->users == 0 && edition != client->edition)
-        destroy_edition(edition);
-}
-
-static void install_edition(rk_client *client, rki_edition *edition)
-{
-    rki_edition *before = client->edition;
-    client->edition = edition;
-    if (before && before->users == 0)
-        destroy_edition(before);
-}
 
 /* --- life cycle ------------------------------------------------------------------------------- */
 
@@ -104,265 +16,255 @@ void rk_value_fini(rk_value *value)
     *value = (rk_value){0};
 }
 
-rk_status rk_client_attach(rk_store *store, const rk_client_options *options, rk_client **out,
-                           rk_error *err)
-{
-    rk_table meta;
-    rki_edition *edition = NULL;
-    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, err);
-    if (status == RK_NOT_FOUND)
-        rk_error_set(err, status, "no migration is registered in this store");
-    if (status != RK_OK)
-        return status;
-    rk_client *client = calloc(1, sizeof *client);
-    if (!client)
-        return rk_error_set(err, RK_NOMEM, "client: out of memory");
-    client->store = store;
-    client->meta = meta;
-    client->options = options ? *options : (rk_client_options){0};
-    rki_compare_init(&client->comparing);
-    client->key_bytes_max = rk_store_capabilities(store)->key_bytes_max;
-    status = read_edition(client, &edition, err);
-    if (status == RK_OK && pthread_mutex_init(&client->lock, NULL) != 0) {
-        destroy_edition(edition);
-        status = rk_error_set(err, RK_NOMEM, "client: no mutex");
-    }
-    if (status != RK_OK) {
-        free(client);
-        return status;
-    }
-    client->edition = edition;
-    *out = client;
-    return RK_OK;
-}
-
-static rk_status open_store(const char *location, const rk_client_options *options, rk_store **out,
-                            rk_error *err)
-{
-    const char *folder = NULL;
-    rk_lmdb_options how = {.mode = options->read_only ? RK_LMDB_READ : RK_LMDB_WRITE,
-                           .map_bytes_max = options->map_bytes_max};
-    rk_status status = rk_crypto_init(err);
-    if (status == RK_OK)
-        status = rk_location_parse(location, &folder, err);
-    if (status != RK_OK)
-        return status;
-    status = rk_lmdb_open(folder, &how, out, err);
-    return status == RK_OK ? status : rk_error_context(err, status, "open store");
-}
-
 rk_status rk_client_open(const char *location, const rk_client_options *options, rk_client **out,
                          rk_error *err)
 {
     static const rk_client_options usual = {0};
-    rk_store *store = NULL;
-    rk_status status = open_store(location, options ? options : &usual, &store, err);
+    rk_location place;
+    options = options ? options : &usual;
+    rk_status status = rk_location_parse(location, &place, err);
     if (status != RK_OK)
         return status;
-    status = rk_client_attach(store, options, out, err);
-    if (status != RK_OK) {
-        rk_store_close(store);
-        return rk_error_context(err, status, "open store %s", location);
-    }
-    (*out)->owned_store = store;
-    return RK_OK;
-}
-
-static void destroy_session(rki_session *session)
-{
-    rk_transformer_destroy(session->transformer);
-    rk_snapshot_close(session->snapshot);
-    rk_arena_fini(&session->arena);
-    drop_edition(session->client, session->edition);
-    free(session);
+    if (place.kind == RK_LOCATION_CLUSTER)
+        return rki_remote_open(place.path, options, out, err);
+    return rki_local_open(location, place.path, options, out, err);
 }
 
 void rk_client_close(rk_client *client)
 {
-    if (!client)
-        return;
-    rki_compare_flush(client, true);
-    while (client->idle) {
-        rki_session *session = client->idle;
-        client->idle = session->next;
-        destroy_session(session);
-    }
-    destroy_edition(client->edition);
-    pthread_mutex_destroy(&client->lock);
-    rk_store_close(client->owned_store);
-    free(client);
+    if (client)
+        client->ops->close(client);
 }
 
 bool rk_client_holds_json(rk_client *client)
 {
-    pthread_mutex_lock(&client->lock);
-    bool json = client->edition->spec->value == RK_VALUE_JSON;
-    pthread_mutex_unlock(&client->lock);
-    return json;
+    return client->ops->holds_json(client);
 }
 
-/* --- sessions --------------------------------------------------------------------------------- */
-
-/* Lets the session use the client's newest edition. */
-static rk_status attach(rki_session *session, rk_error *err)
+rk_comparisons rk_client_comparisons(rk_client *client)
 {
-    rk_client *client = session->client;
-    pthread_mutex_lock(&client->lock);
-    rki_edition *edition = client->edition;
-    bool same = edition == session->edition && session->transformer;
-    if (!same) {
-        edition->users++;
-        drop_edition(client, session->edition);
-        session->edition = edition;
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (same)
-        return RK_OK;
-    rk_transformer_destroy(session->transformer);
-    session->transformer = NULL;
-    session->spec = edition->spec;
-    session->tables = edition->tables;
-    return rk_transformer_create(session->spec, &session->tables, client->key_bytes_max, 0,
-                                 &session->transformer, err);
+    return client->ops->comparisons(client);
 }
 
-rk_status rki_session_take(rk_client *client, rki_session **out, rk_error *err)
+/* --- records ---------------------------------------------------------------------------------- */
+
+const char *rki_verb_name(rk_verb verb)
 {
-    pthread_mutex_lock(&client->lock);
-    rki_session *session = client->idle;
-    if (session) {
-        client->idle = session->next;
-        client->idle_count--;
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (!session) {
-        session = calloc(1, sizeof *session);
-        if (!session)
-            return rk_error_set(err, RK_NOMEM, "client: out of memory");
-        session->client = client;
-        rk_arena_init(&session->arena, ARENA_BYTES_MAX);
-    }
-    session->next = NULL;
-    rk_status status = attach(session, err);
-    if (status != RK_OK) {
-        rki_session_give(session);
+    static const char *const names[] = {[RK_GET] = "get",
+                                        [RK_PUT] = "put",
+                                        [RK_PUT_IF_ABSENT] = "put if absent",
+                                        [RK_COMPARE_AND_PUT] = "compare and put",
+                                        [RK_DELETE] = "delete"};
+    return (unsigned)verb < sizeof names / sizeof *names ? names[verb] : "?";
+}
+
+rk_status rki_batch_context(rk_error *err, rk_status status, const rk_operation *operations,
+                            size_t count, size_t failed)
+{
+    if (failed >= count)
         return status;
-    }
-    *out = session;
+    const rk_operation *culprit = &operations[failed];
+    return rk_error_context(err, status, "operation %zu of %zu, %s %.64s", failed + 1, count,
+                            rki_verb_name(culprit->verb), culprit->entity ? culprit->entity : "");
+}
+
+bool rki_only_gets(const rk_operation *operations, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (operations[i].verb != RK_GET)
+            return false;
+    return true;
+}
+
+rk_status rki_refuse_write(rk_error *err)
+{
+    return rk_error_set(err, RK_INVALID, "the client is read-only");
+}
+
+rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err)
+{
+    uint8_t *memory = malloc(bytes.len + 1);
+    if (!memory)
+        return rk_error_set(err, RK_NOMEM, "no memory for a value of %zu bytes", bytes.len);
+    if (bytes.len > 0)
+        memcpy(memory, bytes.ptr, bytes.len);
+    *out = (rk_value){.bytes = rk_slice_of(memory, bytes.len), .memory = memory};
     return RK_OK;
 }
 
-void rki_session_give(rki_session *session)
+rk_status rk_client_batch(rk_client *client, const rk_scope *scope, rk_operation *operations,
+                          size_t count, size_t *failed, rk_error *err)
 {
-    if (!session)
-        return;
-    rk_client *client = session->client;
-    session->view = NULL;
-    session->rule = NULL;
-    rk_arena_reset(&session->arena);
-    if (session->arena.bytes_held > ARENA_BYTES_KEEP)
-        rk_arena_fini(&session->arena);
-    pthread_mutex_lock(&client->lock);
-    if (client->idle_count < IDLE_MAX) {
-        session->next = client->idle;
-        client->idle = session;
-        client->idle_count++;
-    } else {
-        destroy_session(session);
-    }
-    pthread_mutex_unlock(&client->lock);
-}
-
-rk_status rki_session_refresh(rki_session *session, rk_error *err)
-{
-    rk_client *client = session->client;
-    rki_edition *edition = NULL;
-    rk_status status = read_edition(client, &edition, err);
-    if (status != RK_OK)
-        return status;
-    pthread_mutex_lock(&client->lock);
-    if (memcmp(&client->edition->digest, &edition->digest, sizeof edition->digest) == 0)
-        destroy_edition(edition); /* another session was first */
-    else
-        install_edition(client, edition);
-    pthread_mutex_unlock(&client->lock);
-    return attach(session, err);
-}
-
-rk_status rki_session_look(rki_session *session, rk_slice tenant, bool *stale, rk_error *err)
-{
-    rk_state state;
-    rk_status status = rk_state_load(session->view, session->client->meta, &state, err);
-    if (status == RK_NOT_FOUND)
-        return rk_error_set(err, RK_CORRUPT, "the store has lost the state of its migration");
-    if (status != RK_OK)
-        return status;
-    *stale = memcmp(&state.spec_digest, &session->edition->digest, sizeof state.spec_digest) != 0;
-    if (*stale)
+    size_t ignored;
+    failed = failed ? failed : &ignored;
+    *failed = count;
+    if (count > RK_BATCH_MAX)
+        return rk_error_set(err, RK_INVALID, "a batch of %zu operations; at most %d", count,
+                            RK_BATCH_MAX);
+    if (count == 0)
         return RK_OK;
-    const rk_tier_state *tier = &state.tier[rk_spec_tier(session->spec, tenant)];
-    if (!session->rule || !rk_fault("phase_outside"))
-        session->rule = rk_phase_rule_of(session->spec->strategy, tier->phase, tier->undoing);
-    return RK_OK;
+    return client->ops->batch(client, scope, operations, count, false, failed, err);
 }
 
-static rk_status open_snapshot(rki_session *session, rk_error *err)
+static rk_status one(rk_client *client, const rk_scope *scope, rk_operation *operation,
+                     rk_error *err)
 {
-    if (session->snapshot)
-        return rk_snapshot_renew(session->snapshot, err);
-    return rk_snapshot_open(session->client->store, &session->snapshot, err);
+    size_t failed = 1;
+    rk_status status = client->ops->batch(client, scope, operation, 1, true, &failed, err);
+    return status == RK_OK ? operation->status : status;
 }
 
-rk_status rki_session_begin_read(rki_session *session, rk_slice tenant, rk_error *err)
+rk_status rk_client_get(rk_client *client, const rk_scope *scope, const char *entity,
+                        const rk_id *ids, size_t id_count, rk_value *out, rk_error *err)
 {
-    for (int tries = 0; tries < RKI_REFRESHES_MAX; tries++) {
-        bool stale = false;
-        rk_status status = open_snapshot(session, err);
-        if (status != RK_OK)
-            return status;
-        session->view = session->snapshot;
-        status = rki_session_look(session, tenant, &stale, err);
-        if (status == RK_OK && !stale)
-            return RK_OK;
-        rki_session_end_read(session);
-        if (status == RK_OK)
-            status = rki_session_refresh(session, err);
-        if (status != RK_OK)
-            return status;
-    }
-    return rk_error_set(err, RK_BUSY, "the registered spec keeps changing");
+    rk_operation operation = {.verb = RK_GET, .entity = entity, .ids = ids, .id_count = id_count};
+    rk_status status = one(client, scope, &operation, err);
+    if (status == RK_OK)
+        *out = operation.found;
+    return status;
 }
 
-void rki_session_end_read(rki_session *session)
+rk_status rk_client_put(rk_client *client, const rk_scope *scope, const char *entity,
+                        const rk_id *ids, size_t id_count, rk_slice value, rk_error *err)
 {
-    rk_snapshot_release(session->snapshot);
-    session->view = NULL;
+    rk_operation operation = {
+        .verb = RK_PUT, .entity = entity, .ids = ids, .id_count = id_count, .value = value};
+    return one(client, scope, &operation, err);
 }
 
-static rk_status open_table(rki_session *session, const rk_index *index, bool create, rk_error *err)
+rk_status rk_client_put_if_absent(rk_client *client, const rk_scope *scope, const char *entity,
+                                  const rk_id *ids, size_t id_count, rk_slice value, rk_error *err)
 {
-    rk_table *table = &session->tables.index[index->table_index];
-    if (*table != RK_TABLE_NONE)
-        return RK_OK;
-    rk_error why = {0};
+    rk_operation operation = {.verb = RK_PUT_IF_ABSENT,
+                              .entity = entity,
+                              .ids = ids,
+                              .id_count = id_count,
+                              .value = value};
+    return one(client, scope, &operation, err);
+}
+
+rk_status rk_client_compare_and_put(rk_client *client, const rk_scope *scope, const char *entity,
+                                    const rk_id *ids, size_t id_count, rk_slice expected,
+                                    rk_slice value, rk_error *err)
+{
+    rk_operation operation = {.verb = RK_COMPARE_AND_PUT,
+                              .entity = entity,
+                              .ids = ids,
+                              .id_count = id_count,
+                              .value = value,
+                              .expected = expected};
+    return one(client, scope, &operation, err);
+}
+
+rk_status rk_client_delete(rk_client *client, const rk_scope *scope, const char *entity,
+                           const rk_id *ids, size_t id_count, rk_error *err)
+{
+    rk_operation operation = {
+        .verb = RK_DELETE, .entity = entity, .ids = ids, .id_count = id_count};
+    return one(client, scope, &operation, err);
+}
+
+/* --- lists and queries ------------------------------------------------------------------------ */
+
+static rk_status copy_text(rk_arena *memory, const char *text, const char **out, rk_error *err)
+{
+    rk_slice copy;
+    text = text ? text : "";
+    rk_status status = rk_arena_copy(memory, rk_slice_of(text, strlen(text) + 1), &copy, err);
+    if (status == RK_OK)
+        *out = (const char *)copy.ptr;
+    return status;
+}
+
+static rk_status copy_ids(rk_arena *memory, const rk_id *ids, size_t count, const rk_id **out,
+                          rk_error *err)
+{
+    rk_id *copies = rk_arena_alloc(memory, count * sizeof *copies);
     rk_status status =
-        rk_store_table(session->client->store, index->name, RK_TABLE_INDEX, create, table, &why);
-    if (status == RK_OK || (status == RK_NOT_FOUND && !create))
-        return RK_OK;
-    if (err)
-        *err = why;
+        copies ? RK_OK : rk_error_set(err, RK_LIMIT, "list: no room for %zu variables", count);
+    for (size_t i = 0; i < count && status == RK_OK; i++) {
+        status = copy_text(memory, ids[i].name, &copies[i].name, err);
+        if (status == RK_OK)
+            status = rk_arena_copy(memory, ids[i].value, &copies[i].value, err);
+    }
+    if (status == RK_OK)
+        *out = copies;
     return status;
 }
 
-rk_status rki_session_open_tables(rki_session *session, const char *entity, bool create,
-                                  rk_error *err)
+rk_status rki_question_copy(const rk_question *question, rk_arena *memory, rk_question *out,
+                            rk_error *err)
 {
-    int found = rk_spec_entity(session->spec, rk_slice_str(entity));
-    rk_status status = RK_OK;
-    if (found < 0)
-        return RK_OK; /* reported with the other checks */
-    const rk_entity *opened = &session->spec->entities[found];
-    for (size_t i = 0; i < opened->index_count && status == RK_OK; i++)
-        status = open_table(session, &opened->index[i], create, err);
+    rk_question copy = *question;
+    if (question->where_count > RK_SEGMENTS_MAX)
+        return rk_error_set(err, RK_INVALID, "where has %zu variables; a key has at most %d",
+                            question->where_count, RK_SEGMENTS_MAX);
+    rk_status status = copy_text(memory, question->entity, &copy.entity, err);
+    if (status == RK_OK && question->index)
+        status = copy_text(memory, question->index, &copy.index, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(memory, question->scope.tenant, &copy.scope.tenant, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(memory, question->scope.capsule, &copy.scope.capsule, err);
+    if (status == RK_OK)
+        status = copy_ids(memory, question->where, question->where_count, &copy.where, err);
+    if (status == RK_OK)
+        *out = copy;
     return status;
+}
+
+rk_status rki_no_position(const char *entity, rk_error *err)
+{
+    return rk_error_set(err, RK_INVALID,
+                        "%s is being moved, and its old and new keys sort differently: read this "
+                        "list to its end",
+                        entity);
+}
+
+static rk_status ask(rk_client *client, rk_question *question, const rk_list_options *options,
+                     rk_iterator **out, rk_error *err)
+{
+    static const rk_list_options usual = {0};
+    options = options ? options : &usual;
+    if (options->page_rows_max > RK_PAGE_ROWS_MAX)
+        return rk_error_set(err, RK_INVALID, "a page of %zu rows; at most %d",
+                            options->page_rows_max, RK_PAGE_ROWS_MAX);
+    question->after = options->after;
+    question->page_rows_max = options->page_rows_max ? options->page_rows_max : RK_PAGE_ROWS_MAX;
+    return client->ops->ask(client, question, out, err);
+}
+
+rk_status rk_client_list(rk_client *client, const rk_scope *scope, const char *entity,
+                         const rk_list_options *options, rk_iterator **out, rk_error *err)
+{
+    rk_question question = {.scope = *scope, .entity = entity};
+    return ask(client, &question, options, out, err);
+}
+
+rk_status rk_client_query(rk_client *client, const rk_scope *scope, const char *entity,
+                          const char *index, const rk_id *where, size_t where_count,
+                          const rk_list_options *options, rk_iterator **out, rk_error *err)
+{
+    rk_question question = {.scope = *scope,
+                            .entity = entity,
+                            .index = index ? index : "",
+                            .where = where,
+                            .where_count = where_count};
+    return ask(client, &question, options, out, err);
+}
+
+rk_status rk_iterator_next(rk_iterator *iterator, rk_row *out, rk_error *err)
+{
+    return iterator->ops->next(iterator, out, err);
+}
+
+rk_status rk_iterator_position(const rk_iterator *iterator, rk_value *out, rk_error *err)
+{
+    return iterator->ops->position(iterator, out, err);
+}
+
+void rk_iterator_close(rk_iterator *iterator)
+{
+    if (iterator)
+        iterator->ops->close(iterator);
 }

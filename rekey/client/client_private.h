@@ -1,7 +1,7 @@
-/* client_private.h: what the sources of this folder share.
+/* client_private.h: what the sources of the local client share.
  *
- * A client has one edition, the registered spec as it was last read, and a few idle sessions. A
- * call takes a session, which belongs to it alone until it is given back, and so needs no lock
+ * A local client has one edition, the registered spec as it was last read, and a few idle sessions.
+ * A call takes a session, which belongs to it alone until it is given back, and so needs no lock
  * while it works. A session keeps its edition alive, whatever is registered meanwhile.
  *
  * Every transaction begins with rki_session_look: it reads the state, notices another spec by its
@@ -14,13 +14,14 @@
 #include <rekey/client.h>
 
 #include "rekey/base/prng.h"
+#include "rekey/client/ops_private.h"
 #include "rekey/state/state.h"
 #include "rekey/transform/transform.h"
 
 #define RKI_DETAIL_BYTES  128
 #define RKI_REFRESHES_MAX 8
 
-/* --- sessions (client.c) ---------------------------------------------------------------------- */
+/* --- sessions (local.c) ----------------------------------------------------------------------- */
 
 typedef struct rki_edition {
     rk_spec_source source;
@@ -30,9 +31,11 @@ typedef struct rki_edition {
     size_t users; /* under the client's lock */
 } rki_edition;
 
+typedef struct rki_local rki_local;
+
 typedef struct rki_session {
     struct rki_session *next; /* among the idle ones */
-    rk_client *client;
+    rki_local *client;
     rki_edition *edition;
     const rk_spec *spec; /* the edition's */
     rk_tables tables;    /* its own: index tables come into being while a client runs */
@@ -40,6 +43,7 @@ typedef struct rki_session {
     rk_view *snapshot;         /* NULL before the first read; released between calls */
     rk_view *view;             /* where this call reads: the snapshot or its transaction */
     const rk_phase_rule *rule; /* of this call */
+    rk_sight sight;            /* of this call */
     rk_arena arena;
 } rki_session;
 
@@ -52,7 +56,8 @@ typedef struct rki_comparing {
     uint64_t flush_at; /* else: pending differences that are worth a transaction of their own */
 } rki_comparing;
 
-struct rk_client {
+struct rki_local {
+    rk_client head;
     rk_store *store;
     rk_store *owned_store; /* the same, if the client opened it */
     rk_client_options options;
@@ -65,7 +70,11 @@ struct rk_client {
     rki_comparing comparing; /* under the lock */
 };
 
-rk_status rki_session_take(rk_client *client, rki_session **out, rk_error *err);
+/* `client` is a local one. */
+rki_local *rki_local_of(rk_client *client);
+
+/* With full sight. */
+rk_status rki_session_take(rki_local *client, rki_session **out, rk_error *err);
 
 /* NULL allowed. */
 void rki_session_give(rki_session *session);
@@ -140,16 +149,13 @@ rk_status rki_judge_old(rki_session *session, rki_found *found, rk_error *err);
 rk_status rki_judge_new(rki_session *session, rki_found *found, rk_error *err);
 
 /* What a get gives in this phase; RK_NOT_FOUND, error untouched. Where reads use the old keys alone
- * the record is not judged: its image is not filled. */
+ * the record is not judged with full sight: its image is not filled. */
 rk_status rki_read(rki_session *session, const rki_target *target, rki_found *out, rk_error *err);
 
 /* Whether what rki_read found is `expected`, in its own shape or in the other: bytes that were read
  * before a change of phase stay equal after it. */
 rk_status rki_read_equals(rki_session *session, const rki_target *target, rki_found *found,
                           rk_slice expected, bool *out, rk_error *err);
-
-/* Into memory of its own. */
-rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err);
 
 static inline bool rki_is_consistent(const rki_found *found)
 {
@@ -238,12 +244,21 @@ void rki_compare_init(rki_comparing *comparing);
 void rki_compare(rki_session *session, const rki_target *target);
 
 /* Takes the pending sums into a transaction; rki_compare_return if it does not commit. */
-rk_status rki_compare_take(rk_client *client, rk_txn *txn, rk_comparisons *taken, rk_error *err);
-void rki_compare_return(rk_client *client, const rk_comparisons *taken);
+rk_status rki_compare_take(rki_local *client, rk_txn *txn, rk_comparisons *taken, rk_error *err);
+void rki_compare_return(rki_local *client, const rk_comparisons *taken);
 
 /* Writes the pending sums down by themselves if there are differences enough, or if `closing`.
  * Failing is no loss: they stay pending. Outside of a read. */
-void rki_compare_flush(rk_client *client, bool closing);
+void rki_compare_flush(rki_local *client, bool closing);
+
+rk_comparisons rki_local_comparisons(rk_client *client);
+
+/* --- operations (batch.c, iterate.c) ---------------------------------------------------------- */
+
+rk_status rki_local_batch(rk_client *client, const rk_scope *scope, rk_operation *operations,
+                          size_t count, bool is_single, size_t *failed, rk_error *err);
+rk_status rki_local_ask(rk_client *client, const rk_question *question, rk_iterator **out,
+                        rk_error *err);
 
 /* --- pages (page.c) --------------------------------------------------------------------------- */
 

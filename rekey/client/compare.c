@@ -80,7 +80,7 @@ static rk_status judge(rki_session *session, const rki_target *target, finding *
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-static bool is_sampled(rk_client *client)
+static bool is_sampled(rki_local *client)
 {
     uint32_t one_in = client->options.compare_one_in;
     if (one_in == 0)
@@ -112,7 +112,7 @@ static bool is_urgent(rki_session *session, const rki_target *target)
 
 void rki_compare(rki_session *session, const rki_target *target)
 {
-    rk_client *client = session->client;
+    rki_local *client = session->client;
     finding found = NOT_COMPARED;
     if (session->rule->compare == RK_COMPARE_NOT || !is_sampled(client))
         return;
@@ -127,8 +127,9 @@ void rki_compare(rki_session *session, const rki_target *target)
     pthread_mutex_unlock(&client->lock);
 }
 
-rk_comparisons rk_client_comparisons(rk_client *client)
+rk_comparisons rki_local_comparisons(rk_client *of)
 {
+    rki_local *client = rki_local_of(of);
     pthread_mutex_lock(&client->lock);
     rk_comparisons total = client->comparing.total;
     pthread_mutex_unlock(&client->lock);
@@ -137,7 +138,7 @@ rk_comparisons rk_client_comparisons(rk_client *client)
 
 /* --- writing down ----------------------------------------------------------------------------- */
 
-rk_status rki_compare_take(rk_client *client, rk_txn *txn, rk_comparisons *taken, rk_error *err)
+rk_status rki_compare_take(rki_local *client, rk_txn *txn, rk_comparisons *taken, rk_error *err)
 {
     pthread_mutex_lock(&client->lock);
     *taken = client->comparing.pending;
@@ -149,7 +150,7 @@ rk_status rki_compare_take(rk_client *client, rk_txn *txn, rk_comparisons *taken
     return rk_compared_add(txn, client->meta, &more, err);
 }
 
-void rki_compare_return(rk_client *client, const rk_comparisons *taken)
+void rki_compare_return(rki_local *client, const rk_comparisons *taken)
 {
     pthread_mutex_lock(&client->lock);
     add(&client->comparing.pending, taken);
@@ -158,7 +159,7 @@ void rki_compare_return(rk_client *client, const rk_comparisons *taken)
 
 /* At the first difference, then less and less often while nobody is misled: reads must not become
  * writes. */
-static bool is_due(rk_client *client, bool closing)
+static bool is_due(rki_local *client, bool closing)
 {
     const rki_comparing *comparing = &client->comparing;
     pthread_mutex_lock(&client->lock);
@@ -170,7 +171,7 @@ static bool is_due(rk_client *client, bool closing)
     return due && !client->options.read_only;
 }
 
-static void was_flushed(rk_client *client)
+static void was_flushed(rki_local *client)
 {
     rki_comparing *comparing = &client->comparing;
     pthread_mutex_lock(&client->lock);
@@ -180,7 +181,7 @@ static void was_flushed(rk_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-void rki_compare_flush(rk_client *client, bool closing)
+void rki_compare_flush(rki_local *client, bool closing)
 {
     rk_txn *txn = NULL;
     rk_comparisons taken = {0};

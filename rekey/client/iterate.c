@@ -5,13 +5,13 @@
  */
 #include "rekey/client/client_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "rekey/base/codec.h"
 #include "rekey/base/fault.h"
 #include "rekey/base/nearest.h"
 
-#define QUESTION_BYTES_MAX ((size_t)1024 * 1024)
 #define WHERE_MAX          RK_SEGMENTS_MAX
 #define POSITION_BYTES_MAX ((size_t)4096)
 
@@ -21,22 +21,18 @@ typedef struct stand {
     rk_buf primary[2];
 } stand;
 
-struct rk_iterator {
+typedef struct rows {
+    rk_iterator head;
     rki_session *session;
     rk_arena memory; /* the question's words */
-    rk_scope scope;
-    const char *entity;
-    const char *index; /* NULL for a list */
-    rk_id where[WHERE_MAX];
-    size_t where_count;
-    size_t page_rows_max;
+    rk_question question;
     bool begun;
     rk_read_from read; /* of the last page */
     stand reached;     /* how far it has read, by side */
     stand given;       /* the last row of the page before */
     rki_page page;     /* its rows live in the session's arena */
     size_t row;        /* the next one to give */
-};
+} rows;
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
@@ -88,14 +84,14 @@ static void stand_fini(stand *at)
     }
 }
 
-static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
+static rk_status ask(rows *iterator, rki_page *page, rk_error *err)
 {
     rki_session *session = iterator->session;
     rki_target target;
-    rk_status status =
-        rki_target_of_scope(session, &iterator->scope, iterator->entity, &target, err);
-    if (status == RK_OK && iterator->index)
-        status = find_index(target.entity, iterator->index, &page->index, err);
+    rk_status status = rki_target_of_scope(session, &iterator->question.scope,
+                                           iterator->question.entity, &target, err);
+    if (status == RK_OK && iterator->question.index)
+        status = find_index(target.entity, iterator->question.index, &page->index, err);
     if (status != RK_OK)
         return status;
     page->target = &target;
@@ -118,12 +114,12 @@ static rk_status ask(rk_iterator *iterator, rki_page *page, rk_error *err)
 }
 
 /* Index tables may have come into being since the last page. */
-static rk_status next_page(rk_iterator *iterator, rk_error *err)
+static rk_status next_page(rows *iterator, rk_error *err)
 {
     rki_session *session = iterator->session;
-    rki_page page = {.where = iterator->where,
-                     .where_count = iterator->where_count,
-                     .rows_max = iterator->page_rows_max};
+    rki_page page = {.where = iterator->question.where,
+                     .where_count = iterator->question.where_count,
+                     .rows_max = iterator->question.page_rows_max};
     rk_status status = RK_OK;
     if (iterator->row > 0)
         status = stand_save(&iterator->given, iterator->page.rows[iterator->row - 1].at, err);
@@ -132,9 +128,9 @@ static rk_status next_page(rk_iterator *iterator, rk_error *err)
     rk_arena_reset(&session->arena);
     iterator->page = (rki_page){0};
     iterator->row = 0;
-    status = rki_session_open_tables(session, iterator->entity, false, err);
+    status = rki_session_open_tables(session, iterator->question.entity, false, err);
     if (status == RK_OK)
-        status = rki_session_begin_read(session, iterator->scope.tenant, err);
+        status = rki_session_begin_read(session, iterator->question.scope.tenant, err);
     if (status != RK_OK)
         return status;
     status = ask(iterator, &page, err);
@@ -153,11 +149,11 @@ static rk_status next_page(rk_iterator *iterator, rk_error *err)
 #define POSITION_DOMAIN  "rekey position v1"
 
 /* One of each name; a second is refused when the question is asked. */
-static const rk_id *next_by_name(const rk_iterator *iterator, const rk_id *last)
+static const rk_id *next_by_name(const rows *iterator, const rk_id *last)
 {
     const rk_id *next = NULL;
-    for (size_t i = 0; i < iterator->where_count; i++) {
-        const rk_id *id = &iterator->where[i];
+    for (size_t i = 0; i < iterator->question.where_count; i++) {
+        const rk_id *id = &iterator->question.where[i];
         if ((!last || strcmp(id->name, last->name) > 0) &&
             (!next || strcmp(id->name, next->name) < 0))
             next = id;
@@ -165,14 +161,14 @@ static const rk_id *next_by_name(const rk_iterator *iterator, const rk_id *last)
     return next;
 }
 
-static void digest_question(const rk_iterator *iterator, rk_digest *out)
+static void digest_question(const rows *iterator, rk_digest *out)
 {
     rk_slice part[4 + 2 * WHERE_MAX];
     size_t count = 0;
-    part[count++] = iterator->scope.tenant;
-    part[count++] = iterator->scope.capsule;
-    part[count++] = rk_slice_str(iterator->entity);
-    part[count++] = rk_slice_str(iterator->index);
+    part[count++] = iterator->question.scope.tenant;
+    part[count++] = iterator->question.scope.capsule;
+    part[count++] = rk_slice_str(iterator->question.entity);
+    part[count++] = rk_slice_str(iterator->question.index);
     /* In the order of the names: that of the caller means nothing. */
     for (const rk_id *id = NULL; (id = next_by_name(iterator, id)) != NULL;) {
         part[count++] = rk_slice_str(id->name);
@@ -192,7 +188,7 @@ static rk_status put_places(rk_buf *to, const rki_place place[2], rk_error *err)
     return status;
 }
 
-static rk_status put_position(const rk_iterator *iterator, rk_buf *to, rk_error *err)
+static rk_status put_position(const rows *iterator, rk_buf *to, rk_error *err)
 {
     rki_place place[2];
     rk_digest question;
@@ -211,14 +207,12 @@ static rk_status put_position(const rk_iterator *iterator, rk_buf *to, rk_error 
     return status;
 }
 
-rk_status rk_iterator_position(const rk_iterator *iterator, rk_value *out, rk_error *err)
+static rk_status position(const rk_iterator *of, rk_value *out, rk_error *err)
 {
+    const rows *iterator = (const rows *)of;
     rk_buf bytes;
     if (iterator->page.is_whole)
-        return rk_error_set(err, RK_INVALID,
-                            "%s is being moved, and its old and new keys sort differently: read "
-                            "this list to its end",
-                            iterator->entity);
+        return rki_no_position(iterator->question.entity, err);
     rk_buf_init(&bytes, POSITION_BYTES_MAX);
     rk_status status = put_position(iterator, &bytes, err);
     if (status == RK_OK)
@@ -227,7 +221,7 @@ rk_status rk_iterator_position(const rk_iterator *iterator, rk_value *out, rk_er
     return status;
 }
 
-static rk_status restore_position(rk_iterator *iterator, rk_slice bytes, rk_error *err)
+static rk_status restore_position(rows *iterator, rk_slice bytes, rk_error *err)
 {
     rk_reader reader = rk_reader_of(bytes);
     rki_place place[2] = {{RK_SLICE_EMPTY, RK_SLICE_EMPTY}, {RK_SLICE_EMPTY, RK_SLICE_EMPTY}};
@@ -254,108 +248,86 @@ static rk_status restore_position(rk_iterator *iterator, rk_slice bytes, rk_erro
 
 /* --- life cycle ------------------------------------------------------------------------------- */
 
-static rk_status copy_text(rk_iterator *iterator, const char *text, const char **out, rk_error *err)
+static void close_rows(rk_iterator *of)
 {
-    rk_slice copy;
-    text = text ? text : "";
-    rk_status status =
-        rk_arena_copy(&iterator->memory, rk_slice_of(text, strlen(text) + 1), &copy, err);
-    if (status == RK_OK)
-        *out = (const char *)copy.ptr;
-    return status;
-}
-
-static rk_status copy_question(rk_iterator *iterator, const rk_scope *scope, const char *entity,
-                               const char *index, const rk_id *where, size_t where_count,
-                               rk_error *err)
-{
-    rk_arena *memory = &iterator->memory;
-    if (where_count > WHERE_MAX)
-        return rk_error_set(err, RK_INVALID, "where has %zu variables; a key has at most %d",
-                            where_count, WHERE_MAX);
-    rk_status status = copy_text(iterator, entity, &iterator->entity, err);
-    if (status == RK_OK && index)
-        status = copy_text(iterator, index, &iterator->index, err);
-    if (status == RK_OK)
-        status = rk_arena_copy(memory, scope->tenant, &iterator->scope.tenant, err);
-    if (status == RK_OK)
-        status = rk_arena_copy(memory, scope->capsule, &iterator->scope.capsule, err);
-    for (size_t i = 0; i < where_count && status == RK_OK; i++) {
-        status = copy_text(iterator, where[i].name, &iterator->where[i].name, err);
-        if (status == RK_OK)
-            status = rk_arena_copy(memory, where[i].value, &iterator->where[i].value, err);
-    }
-    iterator->where_count = where_count;
-    return status;
-}
-
-/* `index` NULL for a list. The first page is read at once, so that what is wrong is said here. */
-static rk_status open_iterator(rk_client *client, const rk_scope *scope, const char *entity,
-                               const char *index, const rk_id *where, size_t where_count,
-                               const rk_list_options *options, rk_iterator **out, rk_error *err)
-{
-    static const rk_list_options usual = {0};
-    options = options ? options : &usual;
-    if (options->page_rows_max > RK_PAGE_ROWS_MAX)
-        return rk_error_set(err, RK_INVALID, "a page of %zu rows; at most %d",
-                            options->page_rows_max, RK_PAGE_ROWS_MAX);
-    rk_iterator *iterator = calloc(1, sizeof *iterator);
-    if (!iterator)
-        return rk_error_set(err, RK_NOMEM, "list: out of memory");
-    rk_arena_init(&iterator->memory, QUESTION_BYTES_MAX);
-    iterator->page_rows_max = options->page_rows_max ? options->page_rows_max : RK_PAGE_ROWS_MAX;
-    stand_init(&iterator->reached, client->key_bytes_max);
-    stand_init(&iterator->given, client->key_bytes_max);
-    rk_status status = copy_question(iterator, scope, entity, index, where, where_count, err);
-    if (status == RK_OK)
-        status = rki_session_take(client, &iterator->session, err);
-    if (status == RK_OK && options->after.len > 0)
-        status = restore_position(iterator, options->after, err);
-    if (status == RK_OK)
-        status = next_page(iterator, err);
-    if (status != RK_OK) {
-        rk_iterator_close(iterator);
-        return status;
-    }
-    *out = iterator;
-    return RK_OK;
-}
-
-rk_status rk_client_list(rk_client *client, const rk_scope *scope, const char *entity,
-                         const rk_list_options *options, rk_iterator **out, rk_error *err)
-{
-    return open_iterator(client, scope, entity, NULL, NULL, 0, options, out, err);
-}
-
-rk_status rk_client_query(rk_client *client, const rk_scope *scope, const char *entity,
-                          const char *index, const rk_id *where, size_t where_count,
-                          const rk_list_options *options, rk_iterator **out, rk_error *err)
-{
-    return open_iterator(client, scope, entity, index ? index : "", where, where_count, options,
-                         out, err);
-}
-
-rk_status rk_iterator_next(rk_iterator *iterator, rk_row *out, rk_error *err)
-{
-    while (iterator->row == iterator->page.row_count) {
-        if (iterator->page.ended)
-            return RK_NOT_FOUND;
-        rk_status status = next_page(iterator, err);
-        if (status != RK_OK)
-            return status;
-    }
-    const rki_row *row = &iterator->page.rows[iterator->row++];
-    *out = (rk_row){.ids = row->ids, .id_count = row->id_count, .value = row->value};
-    return RK_OK;
-}
-
-void rk_iterator_close(rk_iterator *iterator)
-{
-    if (!iterator)
-        return;
+    rows *iterator = (rows *)of;
     rki_session_give(iterator->session);
     stand_fini(&iterator->reached);
     stand_fini(&iterator->given);
     rk_arena_fini(&iterator->memory);
     free(iterator);
+}
+
+/* Until there is a row to give, or the end. */
+static rk_status reach_row(rows *iterator, rk_error *err)
+{
+    rk_status status = RK_OK;
+    while (status == RK_OK && iterator->row == iterator->page.row_count && !iterator->page.ended)
+        status = next_page(iterator, err);
+    return status;
+}
+
+static rk_status next_row(rk_iterator *of, rk_row *out, rk_error *err)
+{
+    rows *iterator = (rows *)of;
+    rk_status status = reach_row(iterator, err);
+    if (status != RK_OK)
+        return status;
+    if (iterator->row == iterator->page.row_count)
+        return RK_NOT_FOUND;
+    const rki_row *row = &iterator->page.rows[iterator->row++];
+    *out = (rk_row){.ids = row->ids, .id_count = row->id_count, .value = row->value};
+    return RK_OK;
+}
+
+static const rki_iterator_ops row_ops = {
+    .next = next_row, .position = position, .close = close_rows};
+
+rk_status rk_iterator_look_ahead(rk_iterator *of, rk_at_hand *out, rk_error *err)
+{
+    rows *iterator = (rows *)of;
+    assert(of->ops == &row_ops);
+    rk_status status = reach_row(iterator, err);
+    if (status == RK_OK)
+        *out = (rk_at_hand){.rows = iterator->page.row_count - iterator->row,
+                            .ended = iterator->page.ended,
+                            .is_whole = iterator->page.is_whole};
+    return status;
+}
+
+/* The first page is read at once, so that what is wrong is said here. */
+rk_status rk_client_serve_rows(rk_client *of, rk_sight sight, const rk_question *question,
+                               rk_iterator **out, rk_error *err)
+{
+    rki_local *client = rki_local_of(of);
+    rows *iterator = calloc(1, sizeof *iterator);
+    if (!iterator)
+        return rk_error_set(err, RK_NOMEM, "list: out of memory");
+    iterator->head.ops = &row_ops;
+    rk_arena_init(&iterator->memory, RKI_QUESTION_BYTES_MAX);
+    stand_init(&iterator->reached, client->key_bytes_max);
+    stand_init(&iterator->given, client->key_bytes_max);
+    rk_status status = rki_question_copy(question, &iterator->memory, &iterator->question, err);
+    if (status == RK_OK)
+        status = rki_session_take(client, &iterator->session, err);
+    if (status == RK_OK) {
+        iterator->session->sight = sight;
+        if (question->after.len > 0)
+            status = restore_position(iterator, question->after, err);
+    }
+    if (status == RK_OK)
+        status = next_page(iterator, err);
+    if (status != RK_OK) {
+        close_rows(&iterator->head);
+        return status;
+    }
+    iterator->question.after = RK_SLICE_EMPTY; /* the caller's, and used */
+    *out = &iterator->head;
+    return RK_OK;
+}
+
+rk_status rki_local_ask(rk_client *client, const rk_question *question, rk_iterator **out,
+                        rk_error *err)
+{
+    return rk_client_serve_rows(client, RK_SIGHT_FULL, question, out, err);
 }

@@ -167,10 +167,15 @@ static rk_status accept_old(walk *w, const side *s, rki_found *found, rk_slice i
                             bool *accepted)
 {
     bool moved = false;
+    bool as_ever = w->session->rule->read == RK_READ_OLD;
     *accepted = true;
-    if (w->session->rule->read == RK_READ_OLD)
+    if (as_ever && w->session->sight == RK_SIGHT_FULL)
         return RK_OK;
     rk_status status = rki_judge_old(w->session, found, w->err);
+    if (as_ever) {
+        *accepted = status == RK_OK && rki_is_in_scope(found, w->page->target);
+        return status;
+    }
     *accepted = status == RK_OK && rk_fault("list_ignores_capsule");
     if (*accepted)
         return RK_OK;
@@ -490,7 +495,9 @@ rk_status rki_page_read(rki_session *session, rki_page *page, rk_error *err)
     rk_status status = open_side(&w, &w.side[0], false);
     if (status == RK_OK)
         status = open_side(&w, &w.side[1], true);
-    if (status == RK_OK)
+    if (status == RK_OK && session->sight == RK_SIGHT_NONE)
+        page->ended = true;
+    else if (status == RK_OK)
         status = fill(&w);
     close_side(&w.side[0]);
     close_side(&w.side[1]);

@@ -1,8 +1,6 @@
 /* read.c: finding one record on either side, and what a get gives. */
 #include "rekey/client/client_private.h"
 
-#include <stdlib.h>
-
 #include "rekey/base/fault.h"
 /* --- judging ---------------------------------------------------------------------------------- */
 
@@ -171,9 +169,12 @@ static rk_status read_old(rki_session *session, const rki_target *target, rki_fo
 rk_status rki_read(rki_session *session, const rki_target *target, rki_found *out, rk_error *err)
 {
     rk_status status = RK_NOT_FOUND;
+    if (session->sight == RK_SIGHT_NONE)
+        return RK_NOT_FOUND;
     switch (session->rule->read) {
     case RK_READ_OLD:
-        status = read_old(session, target, out, err);
+        status = session->sight == RK_SIGHT_FULL ? read_old(session, target, out, err)
+                                                 : read_old_in_scope(session, target, out, err);
         break;
     case RK_READ_NEW:
         status = rk_fault("old_copy_read") ? read_old_in_scope(session, target, out, err)
@@ -199,15 +200,4 @@ rk_status rki_read_equals(rki_session *session, const rki_target *target, rki_fo
     if (status == RK_OK && found->reason == RK_REASON_NONE)
         *out = rk_slice_equal(is_old ? found->image.new_value : found->image.old_value, expected);
     return status;
-}
-
-rk_status rki_value_copy(rk_slice bytes, rk_value *out, rk_error *err)
-{
-    uint8_t *memory = malloc(bytes.len + 1);
-    if (!memory)
-        return rk_error_set(err, RK_NOMEM, "no memory for a value of %zu bytes", bytes.len);
-    if (bytes.len > 0)
-        memcpy(memory, bytes.ptr, bytes.len);
-    *out = (rk_value){.bytes = rk_slice_of(memory, bytes.len), .memory = memory};
-    return RK_OK;
 }

@@ -202,10 +202,25 @@ rk_status rki_parent_has_copy(const rki_write *w, bool *out)
 
 /* ---------------------------------------------------------------------------------------------- */
 
+/* Who may not touch every capsule may not end the record of another one, either. */
+static rk_status spare_unseen(const rki_write *w)
+{
+    const rk_phase_rule *rule = w->session->rule;
+    if (w->session->sight == RK_SIGHT_FULL || rule->read != RK_READ_OLD || !rki_is_foreign(w))
+        return RK_OK;
+    return rk_error_set(w->err, RK_CONFLICT,
+                        "the old key of this %s holds a record of another capsule; until the flip "
+                        "it needs another id",
+                        w->target.entity->name);
+}
+
 rk_status rki_spare_rivals(rki_write *w)
 {
     const rk_phase_rule *rule = w->session->rule;
     bool travels = rule->read == RK_READ_NEW_THEN_OLD;
+    rk_status status = spare_unseen(w);
+    if (status != RK_OK)
+        return status;
     if (rule->write_new == RK_WRITE_DROP)
         return travels ? spare_returning(w) : RK_OK;
     if (rule->write_new == RK_WRITE_NOT)

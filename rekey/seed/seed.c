@@ -214,17 +214,29 @@ static uint64_t share_rest(const rk_seed *seed, uint64_t left, rki_variety varie
     return left;
 }
 
+static bool takes(rk_seed *seed, uint64_t tenant)
+{
+    const rk_seed_options *options = &seed->options;
+    return !options->takes || options->takes(options->takes_context, tenant_name(seed, tenant));
+}
+
 static void share_out(rk_seed *seed)
 {
     uint64_t each = seed->options.records / seed->options.tenants;
     uint64_t with_more = seed->options.records % seed->options.tenants;
+    uint64_t total[2];
     for (size_t more = 0; more < 2; more++) {
         uint64_t left = share_ones(seed, each + more, seed->share[more]);
         left = share_rest(seed, left, RKI_ONE_A_PARENT, seed->share[more]);
         left = share_rest(seed, left, RKI_MANY, seed->share[more]);
-        uint64_t tenants = more ? with_more : seed->options.tenants - with_more;
-        seed->progress.total += (each + more - left) * tenants;
+        total[more] = each + more - left;
     }
+    seed->progress.total = total[1] * with_more + total[0] * (seed->options.tenants - with_more);
+    if (!seed->options.takes)
+        return;
+    seed->progress.total = 0;
+    for (uint64_t tenant = 0; tenant < seed->options.tenants; tenant++)
+        seed->progress.total += takes(seed, tenant) ? total[tenant < with_more ? 1 : 0] : 0;
 }
 
 static const uint64_t *share_of(const rk_seed *seed, uint64_t tenant)
@@ -326,10 +338,15 @@ const rk_seed_progress *rk_seed_progress_of(const rk_seed *seed)
 /* --- batches ---------------------------------------------------------------------------------- */
 
 /* Moves to the first place at or after `at` that has a record; false at the end. */
-static bool settle(const rk_seed *seed, place *at)
+static bool settle(rk_seed *seed, place *at)
 {
     while (at->tenant < seed->options.tenants) {
         const uint64_t *share = share_of(seed, at->tenant);
+        bool begins = at->rank == 0 && at->ordinal == 0;
+        if (begins && !takes(seed, at->tenant)) {
+            at->tenant++;
+            continue;
+        }
         for (; at->rank < seed->spec->entity_count; at->rank++, at->ordinal = 0) {
             if (at->ordinal < share[seed->order[at->rank]])
                 return true;

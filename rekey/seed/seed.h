@@ -44,6 +44,10 @@ typedef struct rk_seed_options {
     uint64_t seed;      /* another number, other values */
     size_t value_bytes; /* about; 0 for RK_SEED_VALUE_BYTES_DEFAULT. Needed members come first. */
     const rk_spec_source *source; /* where tenants of lookup files are read; NULL for none */
+    /* Which of the tenants are written: those of one node of a cluster, say. NULL: all. The records
+     * of each are the same as without it. */
+    bool (*takes)(const void *context, rk_slice tenant);
+    const void *takes_context; /* must outlive the seed */
 } rk_seed_options;
 
 /* RK_INVALID when an option is out of its range, naming it. Looks at nothing else. */

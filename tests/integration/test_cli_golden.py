@@ -94,7 +94,7 @@ class Errors(Golden):
         self.assert_golden("errors_usage", self.transcript([
             [], ["plam"], ["--stroe"], ["plan"], ["plan", "SPEC"], ["plan", "SPEC", "--stroe", "x"],
             ["plan", "SPEC", "more", *missing], ["plan", "SPEC", "--store", "nowhere"],
-            ["plan", "SPEC", "--store", "etcd:x"], ["plan", "SPEC", "--cluster", "nodes.yaml"],
+            ["plan", "SPEC", "--store", "etcd:x"], ["audit", "--cluster", "nodes.yaml"],
             ["run", "PLAN", *missing, "--until", "flip"],
             ["run", "PLAN", *missing, "--workers", "x"],
             ["seed", "SPEC", *missing, "--tenants", "0", "--records", "1"],
@@ -247,7 +247,8 @@ class Streams(Golden):
         report = self.on_store("verify", "--json", code=NOT_CLEAN).json()
         self.assertFalse(report["clean"])
         self.assertEqual({"migration", "clean", "entities", "indexes", "orphans",
-                          "isolation_violations", "quarantined", "samples"}, set(report))
+                          "isolation_violations", "differences", "quarantined",
+                          "samples"}, set(report))
         self.assertEqual({"name", "old", "new", "matched", "missing", "mismatched", "extra",
                           "shadowed"}, set(report["entities"][0]))
         self.assertEqual({"name", "expected", "present", "missing", "extra"},

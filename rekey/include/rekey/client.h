@@ -16,13 +16,24 @@
  *   - Ids, tenants and capsules are bytes without the delimiter '#', not empty. They are compared
  *     byte by byte: no case folding, no Unicode normalisation.
  *
+ * A client is on a store in this process ("lmdb:DIR") or on the nodes of a cluster
+ * ("cluster:FILE"), of which each has the stores of some tenants. The calls are the same, and so
+ * are what they give and how their errors are worded; in a cluster they take a network's time, and
+ *   - RK_TIMEOUT: the tenant's node did not answer in time, and nothing was written;
+ *   - RK_UNCERTAIN: a write was sent, and it is not known whether it was done: look, then decide;
+ *   - RK_AUTH: the node refuses our key, or is not who the cluster file says; or a put in a scope
+ *     that our key may not touch. Everything else in such a scope is answered as if no record were
+ *     in it. A key that may not touch every capsule is shown only records of its scope before the
+ *     flip, too, and there a put at an old key that another capsule's record has is RK_CONFLICT;
+ *   - RK_LIMIT: what is asked, or what is found, is longer than one message.
+ *
  * Limits: keys as long as the store takes (LMDB: 511 bytes), RK_BATCH_MAX operations a batch.
  *
  * Threading: a client may be shared between threads for reads and writes; an iterator belongs to
- * one thread. A process opens a store once and shares the client; a second open of the same store
- * in the same process is RK_BUSY. Many processes may have it open. Writes wait for the store's one
- * write lock; a migration that runs beside them holds it for `limits.lock_hold_ms` at a time.
- * Nothing survives fork(): open after it.
+ * one thread. A cluster may be opened any number of times. A process opens a store once and shares
+ * the client; a second open of the same store in the same process is RK_BUSY. Many processes may
+ * have it open. Writes wait for the store's one write lock; a migration that runs beside them holds
+ * it for `limits.lock_hold_ms` at a time. Nothing survives fork(): open after it.
  *
  *     rk_client *client = NULL;
  *     rk_error err = {0};
@@ -75,15 +86,23 @@ RK_API void rk_value_fini(rk_value *value);
 /* Zeroed is the default. */
 typedef struct rk_client_options {
     bool read_only;          /* every write is RK_INVALID; no byte of the store changes */
-    uint64_t map_bytes_max;  /* the store's map never grows past this; 0: as the disk allows */
+    uint64_t map_bytes_max;  /* the store's map never grows past this; 0: as the disk allows. Not
+                                for a cluster */
     uint32_t compare_one_in; /* comparison reads, see below: 1 is every get, 100 one in a hundred,
-                                0 none */
+                                0 none. Not for a cluster, whose nodes compare as they are told */
+    const char *identity;    /* of a cluster: path of our secret key; NULL: as its file says */
+    uint32_t timeout_ms;     /* of a cluster: how long a call may take; 0: ten seconds */
 } rk_client_options;
 
 /* Opens the store at `location`, "lmdb:DIR" (DIR an LMDB environment folder), in which a migration
  * is registered (`rekey register`). Options NULL for the default. Clears dead readers.
  * RK_NOT_FOUND: no store there, or no migration in it. RK_INVALID: no such kind of store, or not
- * an LMDB environment. RK_BUSY: this process has it open already. RK_IO: permissions and such. */
+ * an LMDB environment. RK_BUSY: this process has it open already. RK_IO: permissions and such.
+ *
+ * "cluster:FILE" reads the cluster file and our key, and asks one node whether it lets us in;
+ * others are called when they are needed. RK_NOT_FOUND: no such file, or no migration on the node.
+ * RK_INVALID: what the files say is wrong. RK_AUTH: our key is not authorized, or the files are not
+ * safe. RK_TIMEOUT: no node answers. */
 RK_API rk_status rk_client_open(const char *location, const rk_client_options *options,
                                 rk_client **out, rk_error *err);
 
@@ -129,13 +148,7 @@ RK_API rk_status rk_client_delete(rk_client *client, const rk_scope *scope, cons
 
 #define RK_BATCH_MAX 1024
 
-typedef enum rk_verb {
-    RK_GET,
-    RK_PUT,
-    RK_PUT_IF_ABSENT,
-    RK_COMPARE_AND_PUT,
-    RK_DELETE
-} rk_verb;
+typedef enum rk_verb { RK_GET, RK_PUT, RK_PUT_IF_ABSENT, RK_COMPARE_AND_PUT, RK_DELETE } rk_verb;
 
 /* One operation of a batch, with the rules of the function of its name. The caller fills the first
  * part, the batch the second. */
@@ -219,7 +232,7 @@ typedef struct rk_comparisons {
     uint64_t different;
 } rk_comparisons;
 
-/* What this client has counted since it was opened. */
+/* What this client has counted since it was opened; of a cluster, zeros. */
 RK_API rk_comparisons rk_client_comparisons(rk_client *client);
 
 #ifdef __cplusplus

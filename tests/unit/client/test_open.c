@@ -34,7 +34,10 @@ static void test_bad_locations(void **state)
         {"", RK_INVALID, "its kind is missing"},
         {"/tmp", RK_INVALID, "its kind is missing"},
         {"lmdb:", RK_INVALID, "the folder is missing"},
+        {"cluster:", RK_INVALID, "the file is missing"},
         {"dynamo:table", RK_INVALID, "knows no \"dynamo\" stores"},
+        {"lmdbx:/tmp", RK_INVALID, "knows no \"lmdbx\" stores"},
+        {"cluster:/nowhere/at/all", RK_NOT_FOUND, "/nowhere/at/all"},
         {"lmdb:/nowhere/at/all", RK_NOT_FOUND, "/nowhere/at/all"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

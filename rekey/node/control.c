@@ -1,0 +1,466 @@
+#include "rekey/node/control.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rekey/audit/audit.h"
+#include "rekey/engine/process.h"
+#include "rekey/node/message.h"
+#include "rekey/report/report.h"
+
+struct rk_node_control {
+    rk_node_control_config config;
+    pthread_mutex_t lock; /* changes come one after the other */
+    bool in_doubt;        /* under the lock */
+    char decider[RK_NODE_NAME_BYTES_MAX + 1];
+};
+
+/* One request on its way. */
+typedef struct call {
+    rk_node_control *control;
+    const json_t *request;
+    const rk_access_entry *peer;
+    rk_leader leader; /* who asks, when it is about leading */
+    char who[96];     /* for the audit log */
+    json_t *reply;
+    rk_error *err;
+} call;
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static const char *name_of(const rk_node_control *control)
+{
+    return control->config.cluster->nodes[control->config.self].name;
+}
+
+static rk_status open_migration(const call *c, bool create, rk_migration **out)
+{
+    rk_actor actor;
+    const rk_node_control_config *config = &c->control->config;
+    rk_actor_of_process(text_of(c->request, "op"), &actor);
+    snprintf(actor.name, sizeof actor.name, "%s", c->who);
+    return rk_migration_open(config->store, config->clock, &actor, create, out, c->err);
+}
+
+/* --- leading ---------------------------------------------------------------------------------- */
+
+static rk_status read_leader(call *c)
+{
+    json_int_t epoch = json_integer_value(json_object_get(c->request, "epoch"));
+    const char *token = text_of(c->request, "token");
+    rk_leader *leader = &c->leader;
+    leader->epoch = epoch > 0 ? (uint64_t)epoch : 0;
+    leader->renewed_ms = rk_clock_wall_ms(c->control->config.clock);
+    snprintf(leader->holder, sizeof leader->holder, "%.48s (%.40s)", text_of(c->request, "holder"),
+             c->peer->name);
+    if (leader->epoch == 0 ||
+        rk_unhex(rk_slice_str(token), leader->token, sizeof leader->token, NULL) != RK_OK)
+        return rk_error_set(c->err, RK_INVALID, "%s: no epoch and token of a coordinator",
+                            text_of(c->request, "op"));
+    return RK_OK;
+}
+
+static rk_status hold(call *c)
+{
+    rk_status status = read_leader(c);
+    return status == RK_OK ? rk_leader_hold(c->control->config.store, &c->leader, c->err) : status;
+}
+
+static rk_status op_claim(call *c)
+{
+    rk_status status = read_leader(c);
+    return status == RK_OK ? rk_leader_claim(c->control->config.store, &c->leader, c->err) : status;
+}
+
+static rk_status op_release(call *c)
+{
+    rk_status status = read_leader(c);
+    return status == RK_OK ? rk_leader_release(c->control->config.store, &c->leader, c->err)
+                           : status;
+}
+
+static json_t *prepared_json(const rk_prepared *prepared)
+{
+    return json_pack("{s:o, s:s, s:s}", "decision", rk_message_id(&prepared->id), "move",
+                     rk_move_name(prepared->move), "decider", prepared->decider);
+}
+
+/* Who leads, what is promised, and whether there are canary tenants: what a coordinator must know
+ * before it claims the lead. */
+static rk_status op_look(call *c)
+{
+    rk_leader leader = {0};
+    rk_prepared prepared;
+    rk_migration *migration = NULL;
+    rk_error ignored = {0};
+    const rk_node_control_config *config = &c->control->config;
+    rk_status status = rk_leader_look(config->store, &leader, c->err);
+    if (status != RK_OK && status != RK_NOT_FOUND)
+        return status;
+    bool live = rk_leader_live(&leader, rk_clock_wall_ms(config->clock));
+    json_object_set_new(c->reply, "leader_epoch", json_integer((json_int_t)leader.epoch));
+    json_object_set_new(c->reply, "holder", live ? json_string(leader.holder) : json_null());
+    call quiet = *c;
+    quiet.err = &ignored;
+    status = open_migration(&quiet, false, &migration);
+    if (status == RK_NOT_FOUND)
+        return RK_OK;
+    if (status == RK_OK)
+        json_object_set_new(c->reply, "has_canary",
+                            json_boolean(migration->spec->canary_count > 0));
+    if (status == RK_OK)
+        status = rk_decision_promised(migration, &prepared, c->err);
+    if (status == RK_OK)
+        json_object_set_new(c->reply, "promised", prepared_json(&prepared));
+    rk_migration_close(migration);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+/* --- registering and activating --------------------------------------------------------------- */
+
+static rk_status save_placement(const call *c)
+{
+    const rk_node_control_config *config = &c->control->config;
+    rk_placement placement = {0};
+    rk_table meta;
+    rk_txn *txn = NULL;
+    rk_cluster_digest(config->cluster, &placement.cluster);
+    snprintf(placement.node, sizeof placement.node, "%s", name_of(c->control));
+    rk_status status =
+        rk_store_table(config->store, RK_META_TABLE, RK_TABLE_RECORDS, true, &meta, c->err);
+    if (status == RK_OK)
+        status = rk_txn_begin(config->store, &txn, c->err);
+    if (status != RK_OK)
+        return status;
+    status = rk_placement_save(txn, meta, &placement, c->err);
+    if (status == RK_OK)
+        return rk_txn_commit(txn, c->err);
+    rk_txn_abort(txn);
+    return status;
+}
+
+static rk_status load_spec(const call *c, rk_spec_source *source, rk_spec **out)
+{
+    rk_findings findings = {0};
+    rk_status status = rk_message_spec(json_object_get(c->request, "spec"), source, c->err);
+    if (status == RK_OK)
+        status = rk_spec_load(source, NULL, out, &findings, c->err);
+    if (status == RK_INVALID && findings.count)
+        rk_error_set(c->err, status, "the spec does not pass lint: %.300s",
+                     findings.items[0].message);
+    rk_findings_fini(&findings);
+    return status;
+}
+
+static rk_status op_register(call *c)
+{
+    const rk_node_control_config *config = &c->control->config;
+    rk_spec_source source = {0};
+    rk_spec *spec = NULL;
+    rk_actor actor;
+    bool changed = false;
+    rk_actor_of_process("register", &actor);
+    snprintf(actor.name, sizeof actor.name, "%s", c->who);
+    rk_status status = load_spec(c, &source, &spec);
+    if (status == RK_OK)
+        status = rk_migration_register(config->store, config->clock, &actor, spec, &source,
+                                       &changed, c->err);
+    if (status == RK_OK)
+        status = save_placement(c);
+    json_object_set_new(c->reply, "changed", json_boolean(changed));
+    rk_spec_destroy(spec);
+    rk_spec_source_fini(&source);
+    return status;
+}
+
+/* The plan of all nodes, with its approvals: each node checks them itself and takes its part. */
+static rk_status op_activate(call *c)
+{
+    const rk_node_control_config *config = &c->control->config;
+    rk_plan *whole = NULL;
+    rk_plan *part = NULL;
+    rk_actor actor;
+    uint32_t valid = 0;
+    rk_actor_of_process("run", &actor);
+    snprintf(actor.name, sizeof actor.name, "%s", c->who);
+    rk_status status =
+        rk_plan_parse(rk_slice_str(text_of(c->request, "plan")), "the plan", &whole, c->err);
+    if (status == RK_OK && whole->spec->approvals > 0)
+        status = rk_approval_check_text(whole, rk_slice_str(text_of(c->request, "approvals")),
+                                        "the plan", &valid, c->err);
+    if (status == RK_OK)
+        status = rk_plan_take_shard(whole, name_of(c->control), &part, c->err);
+    if (status == RK_OK)
+        status = rk_migration_activate(config->store, config->clock, &actor, part, c->err);
+    if (status == RK_OK)
+        status = save_placement(c);
+    rk_plan_destroy(part);
+    rk_plan_destroy(whole);
+    return status;
+}
+
+/* --- work ------------------------------------------------------------------------------------- */
+
+static rk_status op_start(call *c)
+{
+    bool changes = strcmp(text_of(c->request, "kind"), "run") == 0;
+    rk_status status = changes ? hold(c) : RK_OK;
+    return status == RK_OK ? rk_work_start(c->control->config.work, c->request, c->who, c->err)
+                           : status;
+}
+
+/* A coordinator that asks how far it is holds the lead with it. */
+static rk_status op_poll(call *c)
+{
+    rk_status status = json_object_get(c->request, "epoch") ? hold(c) : RK_OK;
+    if (status == RK_OK)
+        json_object_set_new(c->reply, "work",
+                            rk_work_poll(c->control->config.work, text_of(c->request, "name")));
+    return status;
+}
+
+static rk_status op_cancel(call *c)
+{
+    rk_work_cancel(c->control->config.work, text_of(c->request, "name"));
+    return RK_OK;
+}
+
+/* --- decisions -------------------------------------------------------------------------------- */
+
+static rk_status decide(call *c, bool commits)
+{
+    rk_decision_id id;
+    rk_migration *migration = NULL;
+    rk_prepared prepared;
+    if (!rk_message_id_read(json_object_get(c->request, "decision"), &id))
+        return rk_error_set(c->err, RK_INVALID, "no decision is named");
+    rk_status status = open_migration(c, true, &migration);
+    if (status == RK_OK)
+        status = commits ? rk_decision_commit(migration, &id, c->err)
+                         : rk_decision_abort(migration, &id, c->err);
+    if (status == RK_OK)
+        c->control->in_doubt =
+            rk_decision_promised(migration, &prepared, NULL) == RK_OK && c->control->in_doubt;
+    rk_migration_close(migration);
+    return status;
+}
+
+static rk_status op_commit(call *c)
+{
+    return decide(c, true);
+}
+
+static rk_status op_abort(call *c)
+{
+    return decide(c, false);
+}
+
+static rk_status op_decision(call *c)
+{
+    static const char *const words[] = {[RK_DECIDED_NOT] = "not",
+                                        [RK_DECIDED_PROMISED] = "promised",
+                                        [RK_DECIDED_ABORTED] = "aborted",
+                                        [RK_DECIDED_COMMITTED] = "committed"};
+    rk_decision_id id;
+    rk_migration *migration = NULL;
+    rk_decided decided = RK_DECIDED_NOT;
+    if (!rk_message_id_read(json_object_get(c->request, "decision"), &id))
+        return rk_error_set(c->err, RK_INVALID, "no decision is named");
+    rk_status status = open_migration(c, false, &migration);
+    if (status == RK_OK)
+        status = rk_decision_look(migration, &id, &decided, c->err);
+    rk_migration_close(migration);
+    if (status == RK_OK)
+        json_object_set_new(c->reply, "decided", json_string(words[decided]));
+    return status;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static rk_status op_status(call *c)
+{
+    rk_migration *migration = NULL;
+    rk_prepared prepared;
+    rk_status status = open_migration(c, false, &migration);
+    if (status != RK_OK)
+        return status;
+    json_t *report = rk_report_status(migration, c->err);
+    status = report ? RK_OK : RK_IO;
+    if (report && rk_decision_promised(migration, &prepared, NULL) == RK_OK)
+        json_object_set_new(report, "promised", prepared_json(&prepared));
+    if (report)
+        json_object_set_new(c->reply, "status", report);
+    rk_migration_close(migration);
+    return status;
+}
+
+static rk_status op_health(call *c)
+{
+    char work[RK_WORK_NAME_BYTES_MAX + 1];
+    rk_work_current(c->control->config.work, work);
+    json_object_set_new(c->reply, "node", json_string(name_of(c->control)));
+    json_object_set_new(c->reply, "serving", json_boolean(!c->control->in_doubt));
+    json_object_set_new(c->reply, "work", *work ? json_string(work) : json_null());
+    return RK_OK;
+}
+
+/* --- dispatch --------------------------------------------------------------------------------- */
+
+typedef struct operation {
+    const char *name;
+    bool leads; /* only for who holds the lead */
+    rk_status (*answer)(call *c);
+} operation;
+
+static const operation operations[] = {
+    {"health", false, op_health},     {"status", false, op_status},
+    {"look", false, op_look},         {"claim", false, op_claim},
+    {"release", false, op_release},   {"register", true, op_register},
+    {"activate", true, op_activate},  {"start", false, op_start},
+    {"poll", false, op_poll},         {"cancel", false, op_cancel},
+    {"decision", false, op_decision}, {"commit", true, op_commit},
+    {"abort", true, op_abort},
+};
+
+static const operation *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        if (strcmp(operations[i].name, name) == 0)
+            return &operations[i];
+    return NULL;
+}
+
+static rk_status answer(call *c)
+{
+    const operation *found = find(text_of(c->request, "op"));
+    if (!found)
+        return rk_error_set(c->err, RK_INVALID, "no such operation: \"%.32s\"",
+                            text_of(c->request, "op"));
+    snprintf(c->who, sizeof c->who, "%.40s, by %.40s", c->peer->name,
+             *text_of(c->request, "holder") ? text_of(c->request, "holder") : "key");
+    rk_status status = found->leads ? hold(c) : RK_OK;
+    return status == RK_OK ? found->answer(c) : status;
+}
+
+static rk_status write_reply(const json_t *reply, rk_buf *out, rk_error *err)
+{
+    char *text = json_dumps(reply, JSON_COMPACT);
+    if (!text)
+        return rk_error_set(err, RK_NOMEM, "the reply: out of memory");
+    rk_status status = rk_buf_append(out, rk_slice_str(text), err);
+    free(text);
+    return status;
+}
+
+rk_status rk_node_control_answer(rk_node_control *control, const rk_access_entry *peer,
+                                 rk_slice request, rk_buf *reply, rk_error *err)
+{
+    if (peer->role != RK_ROLE_OPERATOR && peer->role != RK_ROLE_COORDINATOR)
+        return rk_error_set(err, RK_AUTH, "a %s may not ask about the migration",
+                            rk_role_name(peer->role));
+    json_error_t where;
+    json_t *object =
+        json_loadb((const char *)request.ptr, request.len, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return rk_error_set(err, RK_INVALID, "a control request that is no JSON object");
+    }
+    call c = {.control = control, .request = object, .peer = peer, .err = err};
+    c.reply = json_object();
+    pthread_mutex_lock(&control->lock);
+    rk_status status = answer(&c);
+    pthread_mutex_unlock(&control->lock);
+    if (status == RK_OK)
+        status = write_reply(c.reply, reply, err);
+    json_decref(c.reply);
+    json_decref(object);
+    return status;
+}
+
+/* --- life cycle ------------------------------------------------------------------------------- */
+
+static rk_status check_placement(const rk_node_control *control, rk_view *view, rk_table meta,
+                                 rk_error *err)
+{
+    const rk_node_control_config *config = &control->config;
+    const char *name = name_of(control);
+    rk_placement there;
+    rk_digest cluster;
+    rk_status status = rk_placement_load(view, meta, &there, err);
+    if (status != RK_OK)
+        return status == RK_NOT_FOUND ? RK_OK : status;
+    rk_cluster_digest(config->cluster, &cluster);
+    if (strcmp(there.node, name) != 0)
+        return rk_error_set(err, RK_CONFLICT, "the store belongs to node %s, not to %s", there.node,
+                            name);
+    if (memcmp(&cluster, &there.cluster, sizeof cluster) != 0)
+        return rk_error_set(err, RK_CONFLICT,
+                            "the store was registered in a cluster of other nodes than %s has now",
+                            config->cluster->name);
+    return RK_OK;
+}
+
+static rk_status look_back(rk_node_control *control, rk_error *err)
+{
+    rk_table meta;
+    rk_view *view = NULL;
+    rk_prepared prepared;
+    rk_status status =
+        rk_store_table(control->config.store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, err);
+    if (status == RK_NOT_FOUND)
+        return RK_OK;
+    if (status == RK_OK)
+        status = rk_snapshot_open(control->config.store, &view, err);
+    if (status == RK_OK)
+        status = check_placement(control, view, meta, err);
+    if (status == RK_OK)
+        status = rk_prepared_load(view, meta, &prepared, err);
+    rk_snapshot_close(view);
+    /* The decider itself is in no doubt: what it has not committed is not decided. */
+    control->in_doubt = status == RK_OK && strcmp(prepared.decider, name_of(control)) != 0;
+    if (control->in_doubt)
+        snprintf(control->decider, sizeof control->decider, "%s", prepared.decider);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+rk_status rk_node_control_create(const rk_node_control_config *config, rk_node_control **out,
+                                 rk_error *err)
+{
+    rk_node_control *control = calloc(1, sizeof *control);
+    if (!control || pthread_mutex_init(&control->lock, NULL) != 0) {
+        free(control);
+        return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    }
+    control->config = *config;
+    rk_status status = look_back(control, err);
+    if (status != RK_OK) {
+        rk_node_control_destroy(control);
+        return status;
+    }
+    *out = control;
+    return RK_OK;
+}
+
+void rk_node_control_destroy(rk_node_control *control)
+{
+    if (!control)
+        return;
+    pthread_mutex_destroy(&control->lock);
+    free(control);
+}
+
+bool rk_node_control_in_doubt(rk_node_control *control, char decider[RK_NODE_NAME_BYTES_MAX + 1])
+{
+    pthread_mutex_lock(&control->lock);
+    bool doubt = control->in_doubt;
+    snprintf(decider, RK_NODE_NAME_BYTES_MAX + 1, "%s", control->decider);
+    pthread_mutex_unlock(&control->lock);
+    return doubt;
+}

@@ -1,0 +1,193 @@
+#include "rekey/node/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rekey/plan/source_json.h"
+
+static json_t *integer(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static uint64_t integer_of(const json_t *object, const char *name)
+{
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+/* The words of rk_status_name; a status's number is nobody else's business. */
+json_t *rk_message_error(rk_status status, const rk_error *error)
+{
+    return json_pack("{s:s, s:i, s:i, s:s%}", "status", rk_status_name(status), "origin",
+                     (int)error->origin, "native", error->native, "message", error->message,
+                     strlen(error->message));
+}
+
+rk_status rk_message_error_read(const json_t *object, rk_error *out)
+{
+    rk_status found = RK_IO;
+    for (int status = RK_OK; status <= RK_IO; status++)
+        if (strcmp(rk_status_name((rk_status)status), text_of(object, "status")) == 0)
+            found = (rk_status)status;
+    *out = (rk_error){.native = (int)json_integer_value(json_object_get(object, "native"))};
+    json_int_t origin = json_integer_value(json_object_get(object, "origin"));
+    out->origin =
+        origin >= RK_ORIGIN_NONE && origin <= RK_ORIGIN_ERRNO ? (rk_origin)origin : RK_ORIGIN_NONE;
+    snprintf(out->message, sizeof out->message, "%s", text_of(object, "message"));
+    return found;
+}
+
+/* --- progress --------------------------------------------------------------------------------- */
+
+static const char *const tasks[] = {
+    "begin",           "backfill",   "verify", "flip",          "promise",
+    "look for losses", "rollback",   "undo",   "sweep indexes", "undone",
+    "contract",        "delete old", "finish", "done",          "scan",
+};
+
+static const char *known(const char *text, const char *const *words, size_t count,
+                         const char *otherwise)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(words[i], text) == 0)
+            return words[i];
+    return otherwise;
+}
+
+json_t *rk_message_progress(const rk_run_progress *progress)
+{
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "task", progress->task, "tier",
+                     progress->tier, "done", integer(progress->done), "total",
+                     integer(progress->total), "batch_units", integer(progress->batch_units),
+                     "quarantined", integer(progress->quarantined), "changes",
+                     integer(progress->changes));
+}
+
+void rk_message_progress_read(const json_t *object, rk_run_progress *out)
+{
+    const char *const tiers[] = {rk_tier_name(RK_TIER_CANARY), rk_tier_name(RK_TIER_PRODUCTION)};
+    *out = (rk_run_progress){
+        .task = known(text_of(object, "task"), tasks, sizeof tasks / sizeof *tasks, "work"),
+        .tier = known(text_of(object, "tier"), tiers, 2, ""),
+        .done = integer_of(object, "done"),
+        .total = integer_of(object, "total"),
+        .batch_units = (uint32_t)integer_of(object, "batch_units"),
+        .quarantined = integer_of(object, "quarantined"),
+        .changes = integer_of(object, "changes"),
+    };
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+static const char *const goals[] = {
+    [RK_GOAL_BACKFILLED] = "backfilled",
+    [RK_GOAL_VERIFIED] = "verified",
+    [RK_GOAL_FLIPPED] = "flipped",
+    [RK_GOAL_DONE] = "done",
+    [RK_GOAL_FLIP] = "flip",
+    [RK_GOAL_ROLLBACK] = "rollback",
+    [RK_GOAL_CONTRACT] = "contract",
+};
+#define GOALS (sizeof goals / sizeof *goals)
+
+void rk_message_run_write(json_t *order, const rk_run_options *run)
+{
+    json_object_set_new(order, "goal", json_string(goals[run->goal]));
+    json_object_set_new(order, "workers", integer(run->workers));
+    json_object_set_new(order, "accept_loss", json_boolean(run->accept_loss));
+    if (run->one_tier)
+        json_object_set_new(order, "tier", json_string(rk_tier_name(run->tier)));
+    if (!run->promise)
+        return;
+    json_object_set_new(order, "decision", rk_message_id(&run->promise->id));
+    json_object_set_new(order, "decider", json_string(run->promise->decider));
+}
+
+static bool read_tier(const json_t *order, rk_run_options *out)
+{
+    const char *tier = text_of(order, "tier");
+    out->one_tier = *tier != '\0';
+    if (!out->one_tier)
+        return true;
+    out->tier = RK_TIER_PRODUCTION;
+    if (strcmp(tier, rk_tier_name(RK_TIER_CANARY)) == 0)
+        out->tier = RK_TIER_CANARY;
+    return strcmp(tier, rk_tier_name(out->tier)) == 0;
+}
+
+static bool read_promise(const json_t *order, rk_run_options *out, rk_promise *promise)
+{
+    const char *decider = text_of(order, "decider");
+    if (!json_object_get(order, "decision"))
+        return true;
+    if (!*decider || strlen(decider) > RK_NODE_NAME_BYTES_MAX ||
+        !rk_message_id_read(json_object_get(order, "decision"), &promise->id))
+        return false;
+    snprintf(promise->decider, sizeof promise->decider, "%s", decider);
+    out->promise = promise;
+    return true;
+}
+
+bool rk_message_run(const json_t *order, rk_run_options *out, rk_promise *promise)
+{
+    const char *goal = text_of(order, "goal");
+    uint64_t workers = integer_of(order, "workers");
+    size_t found = 0;
+    while (found < GOALS && strcmp(goals[found], goal) != 0)
+        found++;
+    *out = (rk_run_options){.goal = (rk_goal)found, .workers = (uint32_t)(workers & 63)};
+    out->accept_loss = json_is_true(json_object_get(order, "accept_loss"));
+    return found < GOALS && workers <= 63 && read_tier(order, out) &&
+           read_promise(order, out, promise);
+}
+
+/* --- specs, losses, ids ----------------------------------------------------------------------- */
+
+json_t *rk_message_spec_write(const rk_spec_source *source)
+{
+    return rk_source_json(source);
+}
+
+rk_status rk_message_spec(const json_t *object, rk_spec_source *out, rk_error *err)
+{
+    rk_spec_source source = {0};
+    if (!rk_source_read(object, &source)) {
+        rk_spec_source_fini(&source);
+        return rk_error_set(err, RK_INVALID, "a spec that cannot be understood");
+    }
+    *out = source;
+    return RK_OK;
+}
+
+json_t *rk_message_losses(const rk_losses *losses)
+{
+    json_t *keys = json_array();
+    for (size_t i = 0; i < losses->shown; i++) {
+        char hex[2 * RK_STATE_KEY_BYTES_MAX + 1];
+        rk_hex(rk_slice_of(losses->key[i], losses->key_len[i]), hex);
+        json_array_append_new(keys, json_string(hex));
+    }
+    return json_pack("{s:o, s:o}", "count", integer(losses->count), "keys", keys);
+}
+
+json_t *rk_message_id(const rk_decision_id *id)
+{
+    char hex[RK_DECISION_ID_HEX_BYTES];
+    rk_hex(rk_slice_of(id->bytes, sizeof id->bytes), hex);
+    return json_string(hex);
+}
+
+bool rk_message_id_read(const json_t *hex, rk_decision_id *out)
+{
+    const char *text = json_string_value(hex);
+    return text && rk_unhex(rk_slice_str(text), out->bytes, sizeof out->bytes, NULL) == RK_OK;
+}

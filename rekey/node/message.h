@@ -1,0 +1,37 @@
+/* message.h: the small pieces of control messages in JSON, read and written in one place.
+ *
+ * Used by both ends: the node reads orders and writes what came of them, whoever coordinates does
+ * the reverse. specs/protocol.md describes them. Writers hand a new object over; readers give false
+ * for what they cannot understand.
+ */
+#ifndef REKEY_NODE_MESSAGE_H
+#define REKEY_NODE_MESSAGE_H
+
+#include <jansson.h>
+
+#include "rekey/engine/collisions.h"
+#include "rekey/engine/decision.h"
+
+json_t *rk_message_error(rk_status status, const rk_error *error);
+rk_status rk_message_error_read(const json_t *object, rk_error *out);
+
+json_t *rk_message_progress(const rk_run_progress *progress);
+
+/* Texts of `out` are static: a task or tier that this version does not know is "work". */
+void rk_message_progress_read(const json_t *object, rk_run_progress *out);
+
+/* {"goal", "tier"?, "workers", "accept_loss", "decision"?, "decider"?}; into `order`. */
+void rk_message_run_write(json_t *order, const rk_run_options *run);
+bool rk_message_run(const json_t *order, rk_run_options *out, rk_promise *promise);
+
+/* {"name", "text", "files": [{"name", "bytes"}]}, all of it UTF-8 text. */
+json_t *rk_message_spec_write(const rk_spec_source *source);
+rk_status rk_message_spec(const json_t *object, rk_spec_source *out, rk_error *err);
+
+/* {"count", "keys": [hex]} */
+json_t *rk_message_losses(const rk_losses *losses);
+
+json_t *rk_message_id(const rk_decision_id *id);
+bool rk_message_id_read(const json_t *hex, rk_decision_id *out);
+
+#endif

@@ -1,0 +1,241 @@
+#include "rekey/node/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "rekey/node/service.h"
+#include "rekey/remote/gate.h"
+#include "rekey/remote/limits.h"
+#include "store/lmdb.h"
+#include "store/location.h"
+#include "transport/nng.h"
+#include "transport/serve.h"
+
+#define THREADS_DEFAULT 8
+#define SESSIONS_MAX    4096
+#define HALF_OPEN_MAX   256
+#define REPLY_BYTES     2048 /* incarnation, status and error, rounded up */
+
+struct rk_node {
+    rk_node_file *file;
+    rk_cluster *cluster;
+    size_t self;
+    rk_secret_key key;
+    rk_store *store;
+    rk_work *work;
+    rk_node_control *control;
+    rk_service *service;
+    rk_gate *gate;
+    rk_transport *transport;
+    rk_server *server;
+    rk_serve *serve;
+    rk_node_log log;
+    void *log_context;
+    char at[RK_WORK_NAME_BYTES_MAX + 1]; /* the last STATUS */
+};
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static rk_status handle(void *context, rk_slice message, rk_buf *reply)
+{
+    rk_node *node = context;
+    rk_error why = {0};
+    rk_status status = rk_gate_take(node->gate, message, reply, &why);
+    if (why.message[0])
+        node->log(node->log_context, why.message);
+    return status;
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+/* The name must be one of the cluster's, with our key. */
+static rk_status find_self(rk_node *node, rk_error *err)
+{
+    int found = rk_cluster_find(node->cluster, rk_slice_str(node->file->name));
+    if (found < 0)
+        return rk_error_set(err, RK_INVALID, "%s has no node %s", node->file->cluster,
+                            node->file->name);
+    node->self = (size_t)found;
+    rk_status status = rk_secret_key_read(node->file->identity, &node->key, err);
+    if (status != RK_OK)
+        return status;
+    const rk_public_key *named = &node->cluster->nodes[found].key;
+    if (memcmp(&node->key.public_key, named, sizeof *named) != 0)
+        return rk_error_set(err, RK_AUTH, "%s is not the key that %s names for node %s",
+                            node->file->identity, node->file->cluster, node->file->name);
+    return RK_OK;
+}
+
+static rk_status open_store(rk_node *node, rk_error *err)
+{
+    rk_location at;
+    rk_lmdb_options options = {.mode = RK_LMDB_WRITE};
+    rk_status status = rk_location_parse(node->file->store, &at, err);
+    if (status == RK_OK && at.kind != RK_LOCATION_LMDB)
+        status = rk_error_set(err, RK_INVALID, "open store %s: a node's is lmdb:DIR",
+                              node->file->store);
+    return status == RK_OK ? rk_lmdb_open(at.path, &options, &node->store, err) : status;
+}
+
+static uint32_t default_workers(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors <= 2)
+        return 1;
+    return processors > 5 ? 4 : (uint32_t)processors - 1;
+}
+
+/* What a session carries, less what every reply says besides its body. */
+static size_t body_bytes_max(void)
+{
+    rk_transport_limits limits = rk_remote_limits();
+    return rk_remote_plaintext_bytes_max(limits.message_bytes_max) - REPLY_BYTES;
+}
+
+static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *err)
+{
+    uint32_t workers = node->file->workers ? node->file->workers : default_workers();
+    rk_status status = rk_work_create(node->store, clock, workers, &node->work, err);
+    rk_node_control_config control = {.store = node->store,
+                                      .clock = clock,
+                                      .cluster = node->cluster,
+                                      .self = node->self,
+                                      .work = node->work};
+    if (status == RK_OK)
+        status = rk_node_control_create(&control, &node->control, err);
+    if (status != RK_OK)
+        return status;
+    rk_service_config service = {.store = node->store,
+                                 .cluster = node->cluster,
+                                 .self = node->self,
+                                 .control = node->control,
+                                 .body_bytes_max = body_bytes_max()};
+    return rk_service_create(&service, &node->service, err);
+}
+
+static rk_status open_gate(rk_node *node, rk_findings *findings, rk_error *err)
+{
+    rk_access *access = NULL;
+    rk_transport_limits limits = rk_remote_limits();
+    rk_status status = rk_access_load(node->cluster->keys, &access, findings, err);
+    if (status != RK_OK)
+        return status;
+    rk_gate_config config = {.key = &node->key,
+                             .context = rk_slice_str(node->cluster->name),
+                             .message_bytes_max = limits.message_bytes_max,
+                             .sessions_max = SESSIONS_MAX,
+                             .half_open_max = HALF_OPEN_MAX,
+                             .handler = rk_service_answer,
+                             .handler_context = node->service};
+    status = rk_gate_create(&config, access, &node->gate, err);
+    if (status != RK_OK)
+        rk_access_destroy(access);
+    return status;
+}
+
+static rk_status start_listening(rk_node *node, rk_error *err)
+{
+    const char *url =
+        node->file->listen ? node->file->listen : node->cluster->nodes[node->self].url;
+    uint32_t threads = node->file->threads ? node->file->threads : THREADS_DEFAULT;
+    rk_transport_limits limits = rk_remote_limits();
+    rk_status status = rk_nng_open(&limits, &node->transport, err);
+    if (status == RK_OK)
+        status = rk_transport_listen(node->transport, url, &node->server, err);
+    if (status == RK_OK)
+        status = rk_serve_start(node->server, threads, handle, node, &node->serve, err);
+    return status;
+}
+
+rk_status rk_node_open(const char *path, const rk_clock *clock, rk_node_log log, void *log_context,
+                       rk_node **out, rk_findings *findings, rk_error *err)
+{
+    rk_node *node = calloc(1, sizeof *node);
+    if (!node)
+        return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    node->log = log;
+    node->log_context = log_context;
+    rk_status status = rk_node_file_load(path, &node->file, findings, err);
+    if (status == RK_OK)
+        status = rk_cluster_load(node->file->cluster, &node->cluster, findings, err);
+    if (status == RK_OK)
+        status = find_self(node, err);
+    if (status == RK_OK)
+        status = open_store(node, err);
+    if (status == RK_OK)
+        status = open_services(node, clock, err);
+    if (status == RK_OK)
+        status = open_gate(node, findings, err);
+    if (status == RK_OK)
+        status = start_listening(node, err);
+    if (status != RK_OK) {
+        rk_node_close(node);
+        return status;
+    }
+    (void)sd_notify(0, "READY=1\nSTATUS=waits for work");
+    *out = node;
+    return RK_OK;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static void tell_status(rk_node *node)
+{
+    char now[RK_WORK_NAME_BYTES_MAX + 1];
+    rk_work_current(node->work, now);
+    if (strcmp(now, node->at) == 0)
+        return;
+    memcpy(node->at, now, sizeof now);
+    (void)sd_notifyf(0, "STATUS=%s", *now ? now : "waits for work");
+}
+
+void rk_node_step(rk_node *node, uint32_t wait_ms)
+{
+    rk_work_step(node->work, wait_ms);
+    tell_status(node);
+}
+
+rk_status rk_node_admit(rk_node *node, rk_findings *findings, rk_error *err)
+{
+    rk_access *access = NULL;
+    rk_status status = rk_access_load(node->cluster->keys, &access, findings, err);
+    if (status == RK_OK)
+        rk_gate_admit(node->gate, access);
+    return status;
+}
+
+const char *rk_node_name(const rk_node *node)
+{
+    return node->file->name;
+}
+
+const char *rk_node_url(const rk_node *node)
+{
+    return rk_server_url(node->server);
+}
+
+void rk_node_close(rk_node *node)
+{
+    if (!node)
+        return;
+    if (node->serve)
+        (void)sd_notify(0, "STOPPING=1\nSTATUS=stops");
+    if (node->work)
+        rk_work_close(node->work);
+    rk_serve_stop(node->serve);
+    rk_server_close(node->server);
+    rk_transport_close(node->transport);
+    rk_gate_destroy(node->gate);
+    rk_service_destroy(node->service);
+    rk_node_control_destroy(node->control);
+    rk_work_destroy(node->work);
+    rk_store_close(node->store);
+    rk_secret_key_wipe(&node->key);
+    rk_cluster_destroy(node->cluster);
+    rk_node_file_destroy(node->file);
+    free(node);
+}

@@ -1,0 +1,187 @@
+#include "rekey/report/report.h"
+
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+static json_int_t integer_of(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+/* --- adding ----------------------------------------------------------------------------------- */
+
+static void add_integer(json_t *sum, const char *name, json_int_t more)
+{
+    json_object_set_new(sum, name, json_integer(integer_of(sum, name) + more));
+}
+
+/* Every integer of `part` onto the one of its name in `sum`. */
+static void add_integers(json_t *sum, const json_t *part)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)part, name, value)
+    {
+        if (json_is_integer(value))
+            add_integer(sum, name, json_integer_value(value));
+    }
+}
+
+/* Rows of one name add up; those that only one has are taken as they are. */
+static void add_rows(json_t *sum, const json_t *part)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(part, i, row)
+    {
+        size_t j;
+        json_t *there;
+        bool found = false;
+        json_array_foreach(sum, j, there)
+        {
+            found = strcmp(text_of(there, "name"), text_of(row, "name")) == 0;
+            if (found) {
+                add_integers(there, row);
+                break;
+            }
+        }
+        if (!found)
+            json_array_append_new(sum, json_deep_copy(row));
+    }
+}
+
+static void add_list(json_t *sum, const json_t *part, const char *name)
+{
+    add_rows(json_object_get(sum, name), json_object_get(part, name));
+}
+
+static void and_flag(json_t *sum, const json_t *part, const char *name)
+{
+    if (!json_is_true(json_object_get(part, name)))
+        json_object_set_new(sum, name, json_false());
+}
+
+static void or_flag(json_t *sum, const json_t *part, const char *name)
+{
+    if (json_is_true(json_object_get(part, name)))
+        json_object_set_new(sum, name, json_true());
+}
+
+static bool same_migration(const rk_report_part *parts, size_t count, rk_error *err)
+{
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(text_of(parts[i].report, "migration"), text_of(parts[0].report, "migration"))) {
+            rk_error_set(err, RK_CONFLICT, "node %s has migration %.64s, node %s has %.64s",
+                         parts[i].node, text_of(parts[i].report, "migration"), parts[0].node,
+                         text_of(parts[0].report, "migration"));
+            return false;
+        }
+    return true;
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static int phase_of(const char *name)
+{
+    for (int phase = 0; phase < RK_PHASE_COUNT; phase++)
+        if (strcmp(rk_phase_name((rk_phase)phase), name) == 0)
+            return phase;
+    return RK_PHASE_OLD;
+}
+
+static void keep_least(json_t *sum, const json_t *part, const char *name)
+{
+    if (phase_of(text_of(part, name)) < phase_of(text_of(sum, name)))
+        json_object_set_new(sum, name, json_string(text_of(part, name)));
+}
+
+static void add_status(json_t *sum, const json_t *part)
+{
+    const char *tier;
+    json_t *phase;
+    json_t *tiers = json_object_get(sum, "tiers");
+    keep_least(sum, part, "phase");
+    json_object_foreach(json_object_get(part, "tiers"), tier, phase)
+    {
+        if (json_object_get(tiers, tier))
+            keep_least(tiers, json_object_get(part, "tiers"), tier);
+        else
+            json_object_set(tiers, tier, phase);
+    }
+    if (integer_of(part, "epoch") > integer_of(sum, "epoch"))
+        json_object_set(sum, "epoch", json_object_get(part, "epoch"));
+    add_list(sum, part, "entities");
+    add_integer(sum, "quarantined", integer_of(part, "quarantined"));
+    add_integer(sum, "shadowed", integer_of(part, "shadowed"));
+    add_integers(json_object_get(sum, "comparisons"), json_object_get(part, "comparisons"));
+    or_flag(sum, part, "running");
+    and_flag(json_object_get(sum, "last_verify"), json_object_get(part, "last_verify"), "clean");
+    or_flag(json_object_get(sum, "last_verify"), json_object_get(part, "last_verify"), "stale");
+    if (json_is_null(json_object_get(sum, "stopped_by")))
+        json_object_set(sum, "stopped_by", json_object_get(part, "stopped_by"));
+}
+
+static json_t *nodes_of(const rk_report_part *parts, size_t count)
+{
+    json_t *nodes = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(nodes,
+                              json_pack("{s:s, s:s, s:I, s:O, s:O, s:O*}", "name", parts[i].node,
+                                        "phase", text_of(parts[i].report, "phase"), "epoch",
+                                        integer_of(parts[i].report, "epoch"), "running",
+                                        json_object_get(parts[i].report, "running"), "stopped_by",
+                                        json_object_get(parts[i].report, "stopped_by"), "promised",
+                                        json_object_get(parts[i].report, "promised")));
+    return nodes;
+}
+
+json_t *rk_report_status_merge(const rk_report_part *parts, size_t count, rk_error *err)
+{
+    if (count == 0 || !same_migration(parts, count, err))
+        return NULL;
+    json_t *sum = json_deep_copy(parts[0].report);
+    for (size_t i = 1; sum && i < count; i++)
+        add_status(sum, parts[i].report);
+    json_object_set_new(sum, "nodes", nodes_of(parts, count));
+    return sum;
+}
+
+/* --- verification ----------------------------------------------------------------------------- */
+
+static void add_samples(json_t *samples, const rk_report_part *part)
+{
+    size_t i;
+    json_t *sample;
+    json_array_foreach(json_object_get(part->report, "samples"), i, sample)
+    {
+        if (json_array_size(samples) >= RK_VERIFY_SAMPLES_MAX)
+            return;
+        json_t *copy = json_deep_copy(sample);
+        json_object_set_new(copy, "node", json_string(part->node));
+        json_array_append_new(samples, copy);
+    }
+}
+
+json_t *rk_report_verify_merge(const rk_report_part *parts, size_t count, rk_error *err)
+{
+    if (count == 0 || !same_migration(parts, count, err))
+        return NULL;
+    json_t *sum = json_deep_copy(parts[0].report);
+    json_object_set_new(sum, "samples", json_array());
+    for (size_t i = 0; sum && i < count; i++) {
+        const json_t *part = parts[i].report;
+        add_samples(json_object_get(sum, "samples"), &parts[i]);
+        if (i == 0)
+            continue;
+        and_flag(sum, part, "clean");
+        add_list(sum, part, "entities");
+        add_list(sum, part, "indexes");
+        add_integers(sum, part);
+    }
+    return sum;
+}
