@@ -76,7 +76,8 @@ rk_status rk_secure_create(const rk_secure_config *config, rk_secure **out, rk_e
     rk_secure *session = calloc(1, sizeof *session);
     if (session == NULL)
         return rk_error_set(err, RK_NOMEM, "make a session: out of memory");
-    session->side = config->role == RK_ROLE_NODE ? RKI_FROM_RESPONDER : RKI_FROM_INITIATOR;
+    bool answers = config->role == RK_ROLE_NODE && !config->asks;
+    session->side = answers ? RKI_FROM_RESPONDER : RKI_FROM_INITIATOR;
     session->config = *config;
     memcpy(session->context, config->context.ptr, config->context.len);
     session->config.context = rk_slice_of(session->context, config->context.len);
@@ -299,8 +300,8 @@ static rk_status check_hello(const rk_secure *session, const rki_terms *terms, r
         return rk_error_set(err, RK_AUTH, "a hello for another cluster, a name of %zu bytes",
                             terms->context.len);
     if (terms->responder_role != RK_ROLE_NODE || terms->initiator_role <= RK_ROLE_NONE ||
-        terms->initiator_role > RK_ROLE_MAX || terms->initiator_role == RK_ROLE_NODE)
-        return rk_error_set(err, RK_AUTH, "a hello of a %s to a %s; nodes answer the other roles",
+        terms->initiator_role > RK_ROLE_MAX)
+        return rk_error_set(err, RK_AUTH, "a hello of a %s to a %s; only nodes answer",
                             rk_role_name(terms->initiator_role),
                             rk_role_name(terms->responder_role));
     return check_peer(session, &terms->initiator.identity, terms->initiator_role, err);

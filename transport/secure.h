@@ -60,9 +60,10 @@ typedef struct rk_secure_directory {
     const void *state;
 } rk_secure_directory;
 
-/* A node is the responder, every other role an initiator. */
+/* The responder is a node. Every role may be the initiator; a node is one where `asks` says so. */
 typedef struct rk_secure_config {
     rk_role role;
+    bool asks; /* NODE only: this end is the initiator */
     const rk_secret_key *key;  /* borrowed: it must outlive the session */
     const rk_public_key *peer; /* the only one to talk to; NULL: whoever has the right role */
     rk_slice context;          /* the cluster's name, 1 to 128 bytes; both ends have the same */

@@ -16,40 +16,9 @@ static const char *text_of(const json_t *object, const char *name)
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-static rk_status read_reply(const rk_link_answer *answer, json_t **reply, rk_error *err)
-{
-    if (answer->reply.status != RK_OK) {
-        if (err)
-            *err = answer->reply.error;
-        return answer->reply.status;
-    }
-    rk_slice body = answer->reply.body;
-    *reply = json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(*reply))
-        return RK_OK;
-    json_decref(*reply);
-    *reply = NULL;
-    return rk_error_set(err, RK_CORRUPT, "a reply that is no JSON object");
-}
-
-/* Every operation may be done twice: each names what it is about. */
 rk_status rk_cli_control(rk_link *link, size_t node, json_t *request, json_t **reply, rk_error *err)
 {
-    rk_link_answer answer = {0};
-    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-    json_decref(request);
-    if (!text)
-        return rk_error_set(err, RK_NOMEM, "a request: out of memory");
-    rk_status status = rk_link_call(link, node, RK_REQUEST_CONTROL, rk_slice_str(text), true,
-                                    LOOK_TIMEOUT_MS, &answer, err);
-    if (status == RK_OK) {
-        status = read_reply(&answer, reply, err);
-        if (status != RK_OK)
-            rk_error_context(err, status, "node %s", rk_link_cluster(link)->nodes[node].name);
-    }
-    rk_link_answer_fini(&answer);
-    free(text);
-    return status;
+    return rk_message_call(link, node, request, LOOK_TIMEOUT_MS, reply, err);
 }
 
 void rk_cli_leader_make(rk_cli_leader *out)
@@ -118,15 +87,6 @@ static void read_look(const json_t *reply, rk_answer *out)
              text_of(promised, "decider"));
 }
 
-static void read_decision(const json_t *reply, rk_answer *out)
-{
-    const char *decided = text_of(reply, "decided");
-    out->decided = strcmp(decided, "committed") == 0  ? RK_DECIDED_COMMITTED
-                   : strcmp(decided, "aborted") == 0  ? RK_DECIDED_ABORTED
-                   : strcmp(decided, "promised") == 0 ? RK_DECIDED_PROMISED
-                                                      : RK_DECIDED_NOT;
-}
-
 static void read_poll(rk_cli_carriage *carriage, const json_t *reply, rk_answer *out)
 {
     static const struct {
@@ -166,7 +126,7 @@ void rk_cli_carry(rk_cli_carriage *carriage, const rk_ask *ask, rk_answer *out)
     if (ask->kind == RK_ASK_LOOK)
         read_look(reply, out);
     else if (ask->kind == RK_ASK_DECISION)
-        read_decision(reply, out);
+        out->decided = rk_message_decided_read(json_object_get(reply, "decided"));
     else if (ask->kind == RK_ASK_POLL)
         read_poll(carriage, reply, out);
     json_decref(reply);

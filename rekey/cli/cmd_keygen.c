@@ -14,13 +14,14 @@ static const rk_opt opts[] = {
 
 static const rk_syntax syntax = {
     .name = "keygen",
-    .summary = "Makes an Ed25519 key pair for approving plans. Overwrites nothing.",
+    .summary = "Makes an Ed25519 key pair, for approving plans or for a cluster. Overwrites nothing.",
     .examples = "rekey keygen -o alice.key\n"
                 "rekey approve move.plan --key alice.key\n",
     .opts = opts,
     .opt_count = RK_COUNT(opts),
     .notes = "KEY stays with its owner: mode 0600, and refused in any other. KEY.pub holds the\n"
-             "public key as 64 hex digits, as the spec's `approvers` lists it.\n",
+             "public key as 64 hex digits, as the spec's `approvers`, a cluster file and the\n"
+             "authorized keys list it.\n",
 };
 
 int rk_cmd_keygen(rk_cli *cli, int argc, char **argv)

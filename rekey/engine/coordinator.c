@@ -50,6 +50,7 @@ typedef struct node_state {
     bool absent;       /* did not answer in time: what was left open is settled without it */
     bool mute;         /* did not answer while the coordinator was ending */
     uint32_t restarts; /* in this stage */
+    uint64_t work;     /* the last that it was told to start */
     int64_t due_ms;    /* the next ask, not before */
     int64_t heard_ms;
     bool promised;
@@ -205,6 +206,7 @@ static void begin_stage(rk_coordinator *c, const stage *s, int64_t now_ms)
         state->due_ms = now_ms;
         state->heard_ms = now_ms;
         state->restarts = 0;
+        state->work = s->kind == STAGE_START ? c->work : state->work;
         state->lost = false;
         state->untold = s->kind == STAGE_SPREAD ? i != 0 : state->untold;
     }
@@ -319,12 +321,14 @@ static void take_look(rk_coordinator *c, size_t node, const rk_answer *answer)
     state->done = true;
 }
 
-/* The checkpoint in its store knows where the run goes on; the other nodes need not start again. */
+/* The checkpoint in its store knows where the run goes on; the other nodes need not start again.
+ * Under a new name, as the node may know the old one as a run that has stopped. */
 static void take_gone(rk_coordinator *c, size_t node, int64_t now_ms)
 {
     node_state *state = &c->node[node];
     rk_error why = {0};
     state->lost = true;
+    state->work = ++c->work;
     state->due_ms = now_ms;
     if (++state->restarts <= RESTARTS_MAX)
         return;
@@ -535,7 +539,7 @@ static void fill(const rk_coordinator *c, const stage *s, size_t node, rk_ask *a
         [STAGE_CANCEL] = RK_ASK_CANCEL, [STAGE_RELEASE] = RK_ASK_RELEASE,
     };
     const node_state *state = &c->node[node];
-    *ask = (rk_ask){.kind = kinds[s->kind], .node = node, .epoch = c->epoch, .work = c->work};
+    *ask = (rk_ask){.kind = kinds[s->kind], .node = node, .epoch = c->epoch, .work = state->work};
     if (s->decision >= 0)
         ask->decision = c->options.decision[s->decision];
     if (s->kind == STAGE_INQUIRE || s->kind == STAGE_SETTLE)

@@ -13,8 +13,8 @@
  *     }
  *
  * Invariants
- *   - Every ask may be repeated: it carries the id of what it is about. A repetition may reach a
- *     node late; what is over by then it must refuse, by epoch, work or decision.
+ *   - Every ask may be repeated: it carries the id of what it is about. One that nobody waits for
+ *     any more may still reach the node; what it would change is refused by epoch or decision.
  *   - Promises are looked at when every node is claimed, so that no earlier coordinator changes
  *     them any more, and settled one decision after the other, as the decider says.
  *   - A stage begins when every node has done the one before. A tier is flipped, rolled back or
@@ -41,14 +41,14 @@
 
 typedef enum rk_ask_kind {
     RK_ASK_LOOK,     /* who leads, what is promised */
-    RK_ASK_CLAIM,    /* lead, in `epoch`; ends what an earlier epoch has under way */
+    RK_ASK_CLAIM,    /* lead, in `epoch`, or go on leading */
     RK_ASK_DECISION, /* what became of `decision` */
     RK_ASK_COMMIT,
     RK_ASK_ABORT,
     RK_ASK_ACTIVATE, /* make the plan the active one */
     RK_ASK_START,    /* begin a run: `run`, named `work`, in the place of any earlier one */
     RK_ASK_POLL,     /* how far `work` is; renews the lead */
-    RK_ASK_CANCEL,   /* stop `work` at a checkpoint, and never start it */
+    RK_ASK_CANCEL,   /* stop `work` at a checkpoint */
     RK_ASK_RELEASE   /* give the lead back */
 } rk_ask_kind;
 
@@ -77,8 +77,8 @@ typedef struct rk_answer {
     rk_decided decided;
     /* POLL */
     rk_run_state run_state;
-    bool failed;              /* the run ended by an error: status and error are its */
-    bool gone;                /* the node knows nothing of this work: it was started anew */
+    bool failed; /* the run ended by an error: status and error are its */
+    bool gone;   /* the node was started anew, or stopped this work: it is to be started again */
     rk_run_progress progress; /* with static texts */
     char reason[RK_ERROR_MESSAGE_BYTES];
 } rk_answer;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,8 @@
 struct rk_node_control {
     rk_node_control_config config;
     pthread_mutex_t lock; /* changes come one after the other */
-    bool in_doubt;        /* under the lock */
-    char decider[RK_NODE_NAME_BYTES_MAX + 1];
+    atomic_bool in_doubt;
+    char decider[RK_NODE_NAME_BYTES_MAX + 1]; /* as it was found at the start */
 };
 
 /* One request on its way. */
@@ -159,6 +160,18 @@ static rk_status load_spec(const call *c, rk_spec_source *source, rk_spec **out)
     return status;
 }
 
+/* Needs no lead, but waits while somebody leads. */
+static rk_status check_nobody_leads(const call *c)
+{
+    rk_leader leader;
+    const rk_node_control_config *config = &c->control->config;
+    rk_status status = rk_leader_look(config->store, &leader, c->err);
+    if (status == RK_OK && rk_leader_live(&leader, rk_clock_wall_ms(config->clock)))
+        return rk_error_set(c->err, RK_BUSY, "%s leads in epoch %" PRIu64, leader.holder,
+                            leader.epoch);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
 static rk_status op_register(call *c)
 {
     const rk_node_control_config *config = &c->control->config;
@@ -168,7 +181,9 @@ static rk_status op_register(call *c)
     bool changed = false;
     rk_actor_of_process("register", &actor);
     snprintf(actor.name, sizeof actor.name, "%s", c->who);
-    rk_status status = load_spec(c, &source, &spec);
+    rk_status status = check_nobody_leads(c);
+    if (status == RK_OK)
+        status = load_spec(c, &source, &spec);
     if (status == RK_OK)
         status = rk_migration_register(config->store, config->clock, &actor, spec, &source,
                                        &changed, c->err);
@@ -234,22 +249,27 @@ static rk_status op_cancel(call *c)
 
 /* --- decisions -------------------------------------------------------------------------------- */
 
+/* Under the lock. What is decided leaves no doubt: there is one promise at a time. */
+static rk_status settle(const call *c, const rk_decision_id *id, bool commits)
+{
+    rk_migration *migration = NULL;
+    rk_prepared prepared;
+    rk_status status = open_migration(c, true, &migration);
+    if (status == RK_OK)
+        status = commits ? rk_decision_commit(migration, id, c->err)
+                         : rk_decision_abort(migration, id, c->err);
+    if (status == RK_OK && rk_decision_promised(migration, &prepared, NULL) == RK_NOT_FOUND)
+        c->control->in_doubt = false;
+    rk_migration_close(migration);
+    return status;
+}
+
 static rk_status decide(call *c, bool commits)
 {
     rk_decision_id id;
-    rk_migration *migration = NULL;
-    rk_prepared prepared;
     if (!rk_message_id_read(json_object_get(c->request, "decision"), &id))
         return rk_error_set(c->err, RK_INVALID, "no decision is named");
-    rk_status status = open_migration(c, true, &migration);
-    if (status == RK_OK)
-        status = commits ? rk_decision_commit(migration, &id, c->err)
-                         : rk_decision_abort(migration, &id, c->err);
-    if (status == RK_OK)
-        c->control->in_doubt =
-            rk_decision_promised(migration, &prepared, NULL) == RK_OK && c->control->in_doubt;
-    rk_migration_close(migration);
-    return status;
+    return settle(c, &id, commits);
 }
 
 static rk_status op_commit(call *c)
@@ -264,10 +284,6 @@ static rk_status op_abort(call *c)
 
 static rk_status op_decision(call *c)
 {
-    static const char *const words[] = {[RK_DECIDED_NOT] = "not",
-                                        [RK_DECIDED_PROMISED] = "promised",
-                                        [RK_DECIDED_ABORTED] = "aborted",
-                                        [RK_DECIDED_COMMITTED] = "committed"};
     rk_decision_id id;
     rk_migration *migration = NULL;
     rk_decided decided = RK_DECIDED_NOT;
@@ -278,7 +294,7 @@ static rk_status op_decision(call *c)
         status = rk_decision_look(migration, &id, &decided, c->err);
     rk_migration_close(migration);
     if (status == RK_OK)
-        json_object_set_new(c->reply, "decided", json_string(words[decided]));
+        json_object_set_new(c->reply, "decided", rk_message_decided(decided));
     return status;
 }
 
@@ -322,7 +338,7 @@ typedef struct operation {
 static const operation operations[] = {
     {"health", false, op_health},     {"status", false, op_status},
     {"look", false, op_look},         {"claim", false, op_claim},
-    {"release", false, op_release},   {"register", true, op_register},
+    {"release", false, op_release},   {"register", false, op_register},
     {"activate", true, op_activate},  {"start", false, op_start},
     {"poll", false, op_poll},         {"cancel", false, op_cancel},
     {"decision", false, op_decision}, {"commit", true, op_commit},
@@ -337,9 +353,19 @@ static const operation *find(const char *name)
     return NULL;
 }
 
+/* A node asks another one about a decision; clients ask for records only. */
+static bool may_ask(rk_role role, const operation *what)
+{
+    return role == RK_ROLE_OPERATOR || role == RK_ROLE_COORDINATOR ||
+           (role == RK_ROLE_NODE && what && what->answer == op_decision);
+}
+
 static rk_status answer(call *c)
 {
     const operation *found = find(text_of(c->request, "op"));
+    if (!may_ask(c->peer->role, found))
+        return rk_error_set(c->err, RK_AUTH, "a %s may not ask about the migration",
+                            rk_role_name(c->peer->role));
     if (!found)
         return rk_error_set(c->err, RK_INVALID, "no such operation: \"%.32s\"",
                             text_of(c->request, "op"));
@@ -362,9 +388,6 @@ static rk_status write_reply(const json_t *reply, rk_buf *out, rk_error *err)
 rk_status rk_node_control_answer(rk_node_control *control, const rk_access_entry *peer,
                                  rk_slice request, rk_buf *reply, rk_error *err)
 {
-    if (peer->role != RK_ROLE_OPERATOR && peer->role != RK_ROLE_COORDINATOR)
-        return rk_error_set(err, RK_AUTH, "a %s may not ask about the migration",
-                            rk_role_name(peer->role));
     json_error_t where;
     json_t *object =
         json_loadb((const char *)request.ptr, request.len, JSON_REJECT_DUPLICATES, &where);
@@ -458,9 +481,40 @@ void rk_node_control_destroy(rk_node_control *control)
 
 bool rk_node_control_in_doubt(rk_node_control *control, char decider[RK_NODE_NAME_BYTES_MAX + 1])
 {
-    pthread_mutex_lock(&control->lock);
-    bool doubt = control->in_doubt;
     snprintf(decider, RK_NODE_NAME_BYTES_MAX + 1, "%s", control->decider);
+    return control->in_doubt;
+}
+
+/* --- what the node finds out by itself -------------------------------------------------------- */
+
+bool rk_node_control_promise(rk_node_control *control, rk_prepared *out, bool *in_doubt)
+{
+    rk_table meta;
+    rk_view *view = NULL;
+    rk_store *store = control->config.store;
+    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, NULL);
+    if (status == RK_OK)
+        status = rk_snapshot_open(store, &view, NULL);
+    if (status == RK_OK)
+        status = rk_prepared_load(view, meta, out, NULL);
+    rk_snapshot_close(view);
+    *in_doubt = control->in_doubt;
+    return status == RK_OK && strcmp(out->decider, name_of(control)) != 0;
+}
+
+rk_status rk_node_control_learn(rk_node_control *control, const rk_decision_id *id,
+                                rk_decided decided, rk_error *err)
+{
+    if (decided == RK_DECIDED_NOT || decided == RK_DECIDED_PROMISED) {
+        control->in_doubt = false; /* nobody is ahead of us */
+        return RK_OK;
+    }
+    json_t *nothing = json_object();
+    call c = {.control = control, .request = nothing, .err = err};
+    snprintf(c.who, sizeof c.who, "node %.64s, by itself", name_of(control));
+    pthread_mutex_lock(&control->lock);
+    rk_status status = settle(&c, id, decided == RK_DECIDED_COMMITTED);
     pthread_mutex_unlock(&control->lock);
-    return doubt;
+    json_decref(nothing);
+    return status;
 }

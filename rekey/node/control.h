@@ -4,7 +4,8 @@
  * lists them. Everything that changes something names the coordinator's epoch and token, and is
  * refused when somebody else leads by now.
  *
- * Who may: operators and coordinators everything here, other roles nothing.
+ * Who may: operators and coordinators everything here; a node may ask what became of a decision;
+ * clients nothing.
  *
  * Threading: any number of threads.
  */
@@ -13,6 +14,7 @@
 
 #include "rekey/access/access.h"
 #include "rekey/cluster/cluster.h"
+#include "rekey/engine/decision.h"
 #include "rekey/node/work.h"
 
 typedef struct rk_node_control rk_node_control;
@@ -38,5 +40,12 @@ rk_status rk_node_control_answer(rk_node_control *control, const rk_access_entry
 /* Whether the node has come back with a promise of which it does not know the decision: until it
  * does, it serves no records. `decider` is the node that knows. */
 bool rk_node_control_in_doubt(rk_node_control *control, char decider[RK_NODE_NAME_BYTES_MAX + 1]);
+
+/* The promise of which another node knows the decision; false when there is none. */
+bool rk_node_control_promise(rk_node_control *control, rk_prepared *out, bool *in_doubt);
+
+/* What the decider said: the same is done here, and there is no doubt any more. */
+rk_status rk_node_control_learn(rk_node_control *control, const rk_decision_id *id,
+                                rk_decided decided, rk_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "rekey/node/message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rekey/plan/source_json.h"
@@ -190,4 +191,63 @@ bool rk_message_id_read(const json_t *hex, rk_decision_id *out)
 {
     const char *text = json_string_value(hex);
     return text && rk_unhex(rk_slice_str(text), out->bytes, sizeof out->bytes, NULL) == RK_OK;
+}
+
+/* --- decisions -------------------------------------------------------------------------------- */
+
+static const char *const decided_words[] = {[RK_DECIDED_NOT] = "not",
+                                            [RK_DECIDED_PROMISED] = "promised",
+                                            [RK_DECIDED_ABORTED] = "aborted",
+                                            [RK_DECIDED_COMMITTED] = "committed"};
+
+json_t *rk_message_decided(rk_decided decided)
+{
+    return json_string(decided_words[decided]);
+}
+
+rk_decided rk_message_decided_read(const json_t *word)
+{
+    const char *text = json_string_value(word);
+    for (int i = RK_DECIDED_NOT; text && i <= RK_DECIDED_COMMITTED; i++)
+        if (strcmp(decided_words[i], text) == 0)
+            return (rk_decided)i;
+    return RK_DECIDED_NOT;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static rk_status read_reply(const rk_link_answer *answer, json_t **reply, rk_error *err)
+{
+    if (answer->reply.status != RK_OK) {
+        if (err)
+            *err = answer->reply.error;
+        return answer->reply.status;
+    }
+    rk_slice body = answer->reply.body;
+    *reply = json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(*reply))
+        return RK_OK;
+    json_decref(*reply);
+    *reply = NULL;
+    return rk_error_set(err, RK_CORRUPT, "a reply that is no JSON object");
+}
+
+rk_status rk_message_call(rk_link *link, size_t node, json_t *request, uint32_t timeout_ms,
+                          json_t **reply, rk_error *err)
+{
+    rk_link_answer answer = {0};
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    json_decref(request);
+    if (!text)
+        return rk_error_set(err, RK_NOMEM, "a request: out of memory");
+    rk_status status = rk_link_call(link, node, RK_REQUEST_CONTROL, rk_slice_str(text), true,
+                                    timeout_ms, &answer, err);
+    if (status == RK_OK) {
+        status = read_reply(&answer, reply, err);
+        if (status != RK_OK)
+            rk_error_context(err, status, "node %s", rk_link_cluster(link)->nodes[node].name);
+    }
+    rk_link_answer_fini(&answer);
+    free(text);
+    return status;
 }

@@ -11,6 +11,7 @@
 
 #include "rekey/engine/collisions.h"
 #include "rekey/engine/decision.h"
+#include "rekey/remote/link.h"
 
 json_t *rk_message_error(rk_status status, const rk_error *error);
 rk_status rk_message_error_read(const json_t *object, rk_error *out);
@@ -30,6 +31,16 @@ rk_status rk_message_spec(const json_t *object, rk_spec_source *out, rk_error *e
 
 /* {"count", "keys": [hex]} */
 json_t *rk_message_losses(const rk_losses *losses);
+
+/* Sends a control request to one node; *reply is handed over, the request taken over. A refusal is
+ * the call's status; every message names the node. Every operation may be done twice: each says
+ * what it is about. */
+rk_status rk_message_call(rk_link *link, size_t node, json_t *request, uint32_t timeout_ms,
+                          json_t **reply, rk_error *err);
+
+/* "not", "promised", "aborted", "committed"; what is none of them is "not". */
+json_t *rk_message_decided(rk_decided decided);
+rk_decided rk_message_decided_read(const json_t *word);
 
 json_t *rk_message_id(const rk_decision_id *id);
 bool rk_message_id_read(const json_t *hex, rk_decision_id *out);

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "rekey/node/inquiry.h"
 #include "rekey/node/service.h"
 #include "rekey/remote/gate.h"
 #include "rekey/remote/limits.h"
@@ -29,6 +30,7 @@ struct rk_node {
     rk_work *work;
     rk_node_control *control;
     rk_service *service;
+    rk_inquiry *inquiry;
     rk_gate *gate;
     rk_transport *transport;
     rk_server *server;
@@ -76,8 +78,8 @@ static rk_status open_store(rk_node *node, rk_error *err)
     rk_lmdb_options options = {.mode = RK_LMDB_WRITE};
     rk_status status = rk_location_parse(node->file->store, &at, err);
     if (status == RK_OK && at.kind != RK_LOCATION_LMDB)
-        status = rk_error_set(err, RK_INVALID, "open store %s: a node's is lmdb:DIR",
-                              node->file->store);
+        status =
+            rk_error_set(err, RK_INVALID, "open store %s: a node's is lmdb:DIR", node->file->store);
     return status == RK_OK ? rk_lmdb_open(at.path, &options, &node->store, err) : status;
 }
 
@@ -114,7 +116,12 @@ static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *e
                                  .self = node->self,
                                  .control = node->control,
                                  .body_bytes_max = body_bytes_max()};
-    return rk_service_create(&service, &node->service, err);
+    status = rk_service_create(&service, &node->service, err);
+    rk_inquiry_config inquiry = {.control = node->control,
+                                 .clock = clock,
+                                 .cluster_file = node->file->cluster,
+                                 .identity = node->file->identity};
+    return status == RK_OK ? rk_inquiry_create(&inquiry, &node->inquiry, err) : status;
 }
 
 static rk_status open_gate(rk_node *node, rk_findings *findings, rk_error *err)
@@ -195,7 +202,12 @@ static void tell_status(rk_node *node)
 
 void rk_node_step(rk_node *node, uint32_t wait_ms)
 {
+    rk_error err = {0};
     rk_work_step(node->work, wait_ms);
+    if (rk_inquiry_step(node->inquiry, &err) != RK_OK) {
+        rk_error_context(&err, RK_IO, "ask what became of a promise");
+        node->log(node->log_context, err.message);
+    }
     tell_status(node);
 }
 
@@ -231,6 +243,7 @@ void rk_node_close(rk_node *node)
     rk_transport_close(node->transport);
     rk_gate_destroy(node->gate);
     rk_service_destroy(node->service);
+    rk_inquiry_destroy(node->inquiry);
     rk_node_control_destroy(node->control);
     rk_work_destroy(node->work);
     rk_store_close(node->store);

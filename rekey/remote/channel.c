@@ -30,7 +30,7 @@ size_t rk_channel_bytes_max(const rk_transport *transport)
 
 static rk_status check_config(const rk_channel_config *config, rk_error *err)
 {
-    if (config->role == RK_ROLE_NODE || config->role <= RK_ROLE_NONE || config->role > RK_ROLE_MAX)
+    if (config->role <= RK_ROLE_NONE || config->role > RK_ROLE_MAX)
         return rk_error_set(err, RK_INVALID, "open a channel to %s: a %s does not ask nodes",
                             config->url, rk_role_name(config->role));
     if (config->context.len < 1 || config->context.len > RK_SECURE_CONTEXT_BYTES_MAX)
@@ -190,6 +190,7 @@ static rk_status make_session(rk_channel *channel, uint64_t deadline_ns, rk_erro
 {
     const rk_channel_config *config = &channel->config;
     rk_secure_config session = {.role = config->role,
+                                .asks = true,
                                 .key = config->key,
                                 .peer = config->peer,
                                 .context = config->context,

@@ -19,9 +19,6 @@ static rk_status find_role(const rk_access *access, const rk_public_key *key, rk
     rk_role role = RK_ROLE_NONE;
     if (!rk_access_role_of(access, key, &role))
         return rk_error_set(err, RK_AUTH, "our own key %s is not among the authorized ones", hex);
-    if (role == RK_ROLE_NODE)
-        return rk_error_set(err, RK_AUTH, "our own key %s is a node's; nodes answer and never ask",
-                            hex);
     *out = role;
     return RK_OK;
 }

@@ -409,6 +409,27 @@ static void who_was_away_is_told_before_its_next_run(void **state)
     sim_fini(&w);
 }
 
+/* A run that nobody asked about has stopped: it is started again, not waited for. */
+static void a_run_that_stopped_is_started_again(void **state)
+{
+    (void)state;
+    sim_world w;
+    rk_coordinator_options options = {
+        .goal = RK_GOAL_FLIPPED, .activates = true, .patience_ms = 60000};
+    sim_init(&w, 3, 3, RK_STRATEGY_DUAL_WRITE, false);
+    w.node[1].run_ms = 40000;
+    sim_chief_start(&w, 0, &options);
+    while (!w.node[1].has_run) {
+        sim_claim(&w, w.chief[0].coordinator, "it runs");
+        sim_step(&w);
+    }
+    w.node[1].away_until_ms = w.now_ms + 30000;
+    sim_finish(&w);
+    assert_int_equal(w.chief[0].ended, RK_COORDINATOR_DONE);
+    everybody_is_in(&w, &options, RK_PHASE_FLIPPED);
+    sim_fini(&w);
+}
+
 /* --- how it ends --------------------------------------------------------------------------------
  */
 
@@ -528,6 +549,7 @@ int main(void)
         cmocka_unit_test(promises_of_several_decisions_are_settled),
         cmocka_unit_test(a_promise_to_another_decider_is_left_alone),
         cmocka_unit_test(who_was_away_is_told_before_its_next_run),
+        cmocka_unit_test(a_run_that_stopped_is_started_again),
         cmocka_unit_test(a_verdict_ends_the_run),
         cmocka_unit_test(a_failed_run_ends_it),
         cmocka_unit_test(who_was_overtaken_takes_nothing_back),

@@ -5,6 +5,8 @@
 
 #include "tests/unit/engine/test_coordinator_world.h"
 
+#define RUN_LEASE_MS 20000 /* a run that nobody asks about stops */
+
 static uint32_t number_of(const rk_decision_id *id)
 {
     uint32_t number;
@@ -196,9 +198,21 @@ static void advance(sim_world *w, sim_node *n)
     stop(n, RK_RUN_FINISHED);
 }
 
+/* At the next checkpoint: until then the run may still do what it was about to do. */
+static void cancel(sim_world *w, sim_node *n)
+{
+    int64_t checkpoint_ms = w->now_ms + sim_below(w, 300);
+    if (!n->has_run || n->run_over || n->run_ends_ms <= checkpoint_ms)
+        return;
+    n->run_cancelled = true;
+    n->run_ends_ms = checkpoint_ms;
+}
+
 void sim_node_work(sim_world *w, size_t node)
 {
     sim_node *n = &w->node[node];
+    if (w->now_ms - n->run_asked_ms > RUN_LEASE_MS)
+        cancel(w, n);
     if (!n->has_run || n->run_over || w->now_ms < n->run_ends_ms)
         return;
     if (n->run_cancelled)
@@ -213,22 +227,10 @@ void sim_node_work(sim_world *w, size_t node)
         advance(w, n);
 }
 
-/* At the next checkpoint: until then the run may still do what it was about to do. */
-static void cancel(sim_world *w, sim_node *n)
-{
-    int64_t checkpoint_ms = w->now_ms + sim_below(w, 300);
-    if (!n->has_run || n->run_over || n->run_ends_ms <= checkpoint_ms)
-        return;
-    n->run_cancelled = true;
-    n->run_ends_ms = checkpoint_ms;
-}
-
 static rk_status start(sim_world *w, sim_node *n, const rk_ask *ask)
 {
-    if (n->has_run && n->run_epoch == ask->epoch && n->run_work >= ask->work)
-        return n->run_work == ask->work ? RK_OK : RK_CONFLICT;
-    if (n->cancelled_epoch == ask->epoch && n->cancelled_work >= ask->work)
-        return RK_CONFLICT;
+    if (n->has_run && n->run_epoch == ask->epoch && n->run_work == ask->work)
+        return RK_OK; /* even if it has stopped since */
     if (!n->active)
         return RK_NOT_FOUND;
     n->has_run = true;
@@ -239,14 +241,17 @@ static rk_status start(sim_world *w, sim_node *n, const rk_ask *ask)
     n->run_promise = ask->promise;
     n->run_ends_ms = w->now_ms + (n->run_ms ? n->run_ms : 50 + (int64_t)sim_below(w, 2000));
     n->run_state = RK_RUN_GOING;
+    n->run_asked_ms = w->now_ms;
     return RK_OK;
 }
 
-static void poll(const sim_node *n, const rk_ask *ask, rk_answer *answer)
+static void poll(const sim_world *w, sim_node *n, const rk_ask *ask, rk_answer *answer)
 {
-    answer->gone = !n->has_run || n->run_epoch != ask->epoch || n->run_work != ask->work;
+    answer->gone = !n->has_run || n->run_epoch != ask->epoch || n->run_work != ask->work ||
+                   (n->run_over && n->run_cancelled);
     if (answer->gone)
         return;
+    n->run_asked_ms = w->now_ms;
     answer->run_state = n->run_over ? n->run_state : RK_RUN_GOING;
     answer->failed = n->run_over && n->run_failed;
     answer->progress.task = "work";
@@ -265,8 +270,6 @@ static rk_status claim(sim_world *w, sim_node *n, const rk_leader *leader)
         return RK_BUSY;
     if (leader->epoch < n->leader.epoch || (leader->epoch == n->leader.epoch && !same))
         return RK_CONFLICT;
-    if (leader->epoch > n->run_epoch)
-        cancel(w, n);
     n->leader = *leader;
     n->leader.renewed_ms = w->now_ms;
     return RK_OK;
@@ -292,9 +295,8 @@ static rk_status change(sim_world *w, size_t node, const rk_ask *ask)
     case RK_ASK_START:
         return start(w, n, ask);
     case RK_ASK_CANCEL:
-        n->cancelled_epoch = ask->epoch;
-        n->cancelled_work = ask->work;
-        cancel(w, n);
+        if (n->run_epoch == ask->epoch && n->run_work == ask->work)
+            cancel(w, n);
         return RK_OK;
     default:
         return RK_INVALID;
@@ -325,7 +327,7 @@ void sim_node_answer(sim_world *w, size_t node, const rk_ask *ask, const rk_lead
     } else {
         n->leader.renewed_ms = w->now_ms;
         if (ask->kind == RK_ASK_POLL)
-            poll(n, ask, answer);
+            poll(w, n, ask, answer);
         else
             answer->status = change(w, node, ask);
     }

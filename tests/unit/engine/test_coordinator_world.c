@@ -51,7 +51,6 @@ void sim_crash(sim_world *w, size_t node, int64_t down_ms)
 {
     sim_node *n = &w->node[node];
     n->has_run = false;
-    n->cancelled_epoch = n->cancelled_work = 0;
     n->down_until_ms = w->now_ms + down_ms;
 }
 

@@ -34,8 +34,7 @@ typedef struct sim_node {
     bool run_over;
     uint64_t run_epoch;
     uint64_t run_work;
-    uint64_t cancelled_epoch;
-    uint64_t cancelled_work;
+    int64_t run_asked_ms;
     rk_run_options run;
     rk_promise run_promise;
     int64_t run_ends_ms;

@@ -65,6 +65,7 @@ void pair_init(secure_pair *pair, rk_role initiator)
     pair->node_random = (fixed_random){RESPONDER_RANDOM, 0};
     pair->initiator_config =
         config_of(pair, initiator, &pair->initiator_key, &pair->initiator_random);
+    pair->initiator_config.asks = true;
     pair->node_config = config_of(pair, RK_ROLE_NODE, &pair->node_key, &pair->node_random);
 }
 

@@ -13,7 +13,8 @@
 static void every_role_meets_a_node(void **state)
 {
     (void)state;
-    static const rk_role roles[] = {RK_ROLE_OPERATOR, RK_ROLE_COORDINATOR, RK_ROLE_CLIENT};
+    static const rk_role roles[] = {RK_ROLE_OPERATOR, RK_ROLE_COORDINATOR, RK_ROLE_CLIENT,
+                                    RK_ROLE_NODE};
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         secure_pair pair;
         pair_init(&pair, roles[i]);
