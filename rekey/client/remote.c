@@ -175,17 +175,20 @@ static rk_status ask_schema(rki_remote *client, size_t position, uint32_t timeou
     return status;
 }
 
-/* The first node that answers; one that is away says nothing about us. All of them together have
- * the time of one call. */
+/* The first node that answers; one that is away, or busy, says nothing about us. All of them
+ * together have the time of one call. */
 static rk_status find_schema(rki_remote *client, rk_error *err)
 {
     size_t count = client->carry.cluster->node_count;
     uint32_t share_ms = client->carry.timeout_ms / (uint32_t)count;
     rk_status status = RK_TIMEOUT;
+    bool goes_on = true;
     if (share_ms < SCHEMA_TIMEOUT_MS_MIN)
         share_ms = SCHEMA_TIMEOUT_MS_MIN;
-    for (size_t i = 0; i < count && (status == RK_TIMEOUT || status == RK_UNCERTAIN); i++)
+    for (size_t i = 0; i < count && goes_on; i++) {
         status = ask_schema(client, i, share_ms, err);
+        goes_on = status == RK_TIMEOUT || status == RK_UNCERTAIN || status == RK_BUSY;
+    }
     return status == RK_UNCERTAIN ? RK_TIMEOUT : status;
 }
 

@@ -7,7 +7,9 @@
 
 #define STAGES_MAX   32
 #define SILENT_MS    2000
-#define POLL_MS      200
+#define POLL_MS_MIN  5
+#define POLL_MS_MAX  200
+#define POLL_SHARE   32 /* polls lie this part of a stage's time apart, so it ends that much late */
 #define RETRY_MS     250
 #define BEAT_MS      4000 /* a node that has nothing to do is told so often that it is still led */
 #define FAREWELL_MS  3000 /* the patience of the last asks, which may be lost */
@@ -66,7 +68,8 @@ struct rk_coordinator {
     stage stages[STAGES_MAX];
     size_t stage_count;
     size_t current;
-    uint64_t visit; /* counts the stages entered: an answer to an earlier one means nothing */
+    int64_t began_ms; /* the current stage */
+    uint64_t visit;   /* counts the stages entered: an answer to an earlier one means nothing */
     uint64_t epoch;
     uint64_t work;
     size_t rounds; /* of settling */
@@ -84,6 +87,7 @@ struct rk_coordinator {
     rk_coordinator_state state; /* how it will end, once what must come before the end is done */
     bool ended;
     rk_coordinator_end end; /* before the end: the first absent node, if there is one */
+    size_t turn; /* the node to look at first: one that takes long keeps no other from its turn */
     node_state node[RK_COORDINATOR_NODES_MAX];
 };
 
@@ -187,6 +191,7 @@ static bool may_skip(stage_kind kind)
 static void begin_stage(rk_coordinator *c, const stage *s, int64_t now_ms)
 {
     c->visit++;
+    c->began_ms = now_ms;
     c->claimed = c->claimed || s->kind == STAGE_CLAIM;
     if (s->kind == STAGE_START) {
         c->work++;
@@ -248,12 +253,12 @@ static void wind_up(rk_coordinator *c, rk_coordinator_state state, int64_t now_m
     enter(c, 0, now_ms);
 }
 
-static void end_with(rk_coordinator *c, rk_coordinator_state state, size_t node,
+static void end_with(rk_coordinator *c, rk_coordinator_state state, size_t node, rk_status status,
                      const rk_error *error, int64_t now_ms)
 {
     if (c->state != RK_COORDINATOR_GOING)
         return;
-    c->end = (rk_coordinator_end){node, *error};
+    c->end = (rk_coordinator_end){.node = node, .status = status, .error = *error};
     c->node[node].mute = state == RK_COORDINATOR_UNREACHABLE;
     wind_up(c, state, now_ms);
 }
@@ -271,7 +276,7 @@ static void settle(rk_coordinator *c, size_t node, int64_t now_ms)
     else if (c->rounds++ > 2 * c->options.node_count)
         rk_error_set(&why, RK_CONFLICT, "promises are still being made by somebody else");
     if (why.message[0]) {
-        end_with(c, RK_COORDINATOR_FAILED, node, &why, now_ms);
+        end_with(c, RK_COORDINATOR_FAILED, node, RK_IO, &why, now_ms);
         return;
     }
     c->unsettled = prepared->id;
@@ -295,7 +300,7 @@ static void review(rk_coordinator *c, int64_t now_ms)
     }
     if (c->end.node < c->options.node_count) {
         rk_error why = c->end.error;
-        end_with(c, RK_COORDINATOR_UNREACHABLE, c->end.node, &why, now_ms);
+        end_with(c, RK_COORDINATOR_UNREACHABLE, c->end.node, RK_TIMEOUT, &why, now_ms);
         return;
     }
     if (c->options.activates && !c->activated) {
@@ -333,7 +338,15 @@ static void take_gone(rk_coordinator *c, size_t node, int64_t now_ms)
     if (++state->restarts <= RESTARTS_MAX)
         return;
     rk_error_set(&why, RK_IO, "the node lost its run %d times", RESTARTS_MAX);
-    end_with(c, RK_COORDINATOR_FAILED, node, &why, now_ms);
+    end_with(c, RK_COORDINATOR_FAILED, node, RK_IO, &why, now_ms);
+}
+
+static int64_t next_poll_ms(const rk_coordinator *c, int64_t now_ms)
+{
+    int64_t apart_ms = (now_ms - c->began_ms) / POLL_SHARE;
+    if (apart_ms < POLL_MS_MIN)
+        apart_ms = POLL_MS_MIN;
+    return now_ms + (apart_ms < POLL_MS_MAX ? apart_ms : POLL_MS_MAX);
 }
 
 /* What a run came to on one node. */
@@ -349,17 +362,17 @@ static void take_poll(rk_coordinator *c, size_t node, const rk_answer *answer, i
     if (answer->gone) {
         take_gone(c, node, now_ms);
     } else if (answer->failed) {
-        end_with(c, RK_COORDINATOR_FAILED, node, &answer->error, now_ms);
+        end_with(c, RK_COORDINATOR_FAILED, node, answer->status, &answer->error, now_ms);
     } else if (answer->run_state == RK_RUN_FINISHED) {
         state->done = true;
         state->changes += state->progress.changes;
         state->progress.changes = 0;
     } else if (answer->run_state == RK_RUN_GOING) {
-        state->due_ms = now_ms + POLL_MS;
+        state->due_ms = next_poll_ms(c, now_ms);
     } else {
         rk_error why = {0};
         rk_error_set(&why, RK_CONFLICT, "%.400s", answer->reason);
-        end_with(c, states[answer->run_state], node, &why, now_ms);
+        end_with(c, states[answer->run_state], node, RK_CONFLICT, &why, now_ms);
     }
 }
 
@@ -375,7 +388,7 @@ static void take_done(rk_coordinator *c, size_t node, const rk_answer *answer, i
     }
     if (kind == STAGE_POLL) { /* started again */
         state->lost = false;
-        state->due_ms = now_ms + POLL_MS;
+        state->due_ms = next_poll_ms(c, now_ms);
         return;
     }
     state->done = true;
@@ -443,12 +456,12 @@ static void take_silence(rk_coordinator *c, size_t node, const rk_answer *answer
     }
     if (may_miss(kind, node)) {
         if (c->end.node == c->options.node_count)
-            c->end = (rk_coordinator_end){node, answer->error};
+            c->end = (rk_coordinator_end){node, answer->status, answer->error};
         state->absent = state->mute = state->done = true;
         state->promised = false;
         return;
     }
-    end_with(c, RK_COORDINATOR_UNREACHABLE, node, &answer->error, now_ms);
+    end_with(c, RK_COORDINATOR_UNREACHABLE, node, answer->status, &answer->error, now_ms);
 }
 
 static void take_refusal(rk_coordinator *c, size_t node, const rk_answer *answer, int64_t now_ms)
@@ -460,9 +473,11 @@ static void take_refusal(rk_coordinator *c, size_t node, const rk_answer *answer
     }
     rk_coordinator_state state =
         answer->status == RK_BUSY ? RK_COORDINATOR_BUSY : RK_COORDINATOR_FAILED;
-    if (kind == STAGE_CLAIM)
+    if (kind == STAGE_CLAIM && answer->status == RK_CONFLICT)
         state = RK_COORDINATOR_BUSY;
-    end_with(c, state, node, &answer->error, now_ms);
+    if (kind == STAGE_ACTIVATE && answer->status == RK_CONFLICT)
+        state = RK_COORDINATOR_STALE;
+    end_with(c, state, node, answer->status, &answer->error, now_ms);
 }
 
 /* Of a claim that only renews. A decision under way goes its way: the decider judges epochs. */
@@ -470,7 +485,7 @@ static void take_beat(rk_coordinator *c, size_t node, const rk_answer *answer, i
 {
     stage_kind kind = c->stages[c->current].kind;
     if (answer->status != RK_OK && !unknown(answer) && kind != STAGE_DECIDE && kind != STAGE_SPREAD)
-        end_with(c, RK_COORDINATOR_BUSY, node, &answer->error, now_ms);
+        end_with(c, RK_COORDINATOR_BUSY, node, answer->status, &answer->error, now_ms);
 }
 
 static void take_answer(rk_coordinator *c, size_t node, const rk_answer *answer, int64_t now_ms)
@@ -596,10 +611,12 @@ bool rk_coordinator_next(rk_coordinator *c, int64_t now_ms, rk_ask *out)
             return false;
         s = &c->stages[c->current];
     }
-    for (size_t i = 0; i < c->options.node_count; i++) {
+    for (size_t tried = 0; tried < c->options.node_count; tried++) {
+        size_t i = (c->turn + tried) % c->options.node_count;
         node_state *state = &c->node[i];
         if (!is_due(c, s, i, now_ms))
             continue;
+        c->turn = i + 1;
         fill(c, s, i, out);
         state->asked_in = c->visit;
         state->asked = out->kind;

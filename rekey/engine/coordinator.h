@@ -91,6 +91,7 @@ typedef enum rk_coordinator_state {
     RK_COORDINATOR_SIGNAL,
     RK_COORDINATOR_FAILED,      /* rk_coordinator_end_of */
     RK_COORDINATOR_BUSY,        /* somebody else leads: rk_coordinator_end_of says who */
+    RK_COORDINATOR_STALE,       /* a node's store is not the one that was planned for */
     RK_COORDINATOR_UNREACHABLE, /* a node did not answer for patience_ms */
     RK_COORDINATOR_INTERRUPTED
 } rk_coordinator_state;
@@ -128,6 +129,7 @@ rk_coordinator_state rk_coordinator_state_of(const rk_coordinator *coordinator);
 /* The node that ended it, and why, for people; `node` is node_count when it was none. */
 typedef struct rk_coordinator_end {
     size_t node;
+    rk_status status; /* what the node said; of FAILED */
     rk_error error;
 } rk_coordinator_end;
 const rk_coordinator_end *rk_coordinator_end_of(const rk_coordinator *coordinator);

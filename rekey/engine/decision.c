@@ -191,8 +191,10 @@ rk_status rk_decision_promised(rk_migration *migration, rk_prepared *out, rk_err
 bool rk_leader_live(const rk_leader *leader, int64_t now_ms)
 {
     static const uint8_t nobody[sizeof leader->token];
-    return memcmp(leader->token, nobody, sizeof nobody) != 0 &&
-           now_ms - leader->renewed_ms < RK_LEADER_LEASE_MS;
+    int64_t age_ms = now_ms - leader->renewed_ms;
+    /* A clock that was set back must not keep a lease alive: the epoch fences all the same. */
+    return memcmp(leader->token, nobody, sizeof nobody) != 0 && age_ms > -RK_LEADER_LEASE_MS &&
+           age_ms < RK_LEADER_LEASE_MS;
 }
 
 static bool same_leader(const rk_leader *a, const rk_leader *b)
@@ -290,7 +292,8 @@ rk_status rk_leader_hold(rk_store *store, const rk_leader *leader, rk_error *err
     change what = {.leader = leader};
     rk_status status = rk_leader_look(store, &now, NULL);
     if (status == RK_OK && same_leader(&now, leader) &&
-        leader->renewed_ms - now.renewed_ms < LEADER_RENEW_MS)
+        leader->renewed_ms - now.renewed_ms < LEADER_RENEW_MS &&
+        leader->renewed_ms >= now.renewed_ms)
         return RK_OK;
     status = open_meta(store, true, &meta, err);
     return status == RK_OK ? change_store(store, meta, do_hold, &what, err) : status;

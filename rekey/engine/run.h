@@ -73,6 +73,7 @@ typedef enum rk_goal {
 typedef struct rk_promise {
     rk_decision_id id;
     char decider[RK_NODE_NAME_BYTES_MAX + 1];
+    uint64_t epoch; /* of the coordinator: one that is overtaken promises nothing; 0: none leads */
 } rk_promise;
 
 typedef struct rk_run_options {

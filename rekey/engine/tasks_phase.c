@@ -33,12 +33,30 @@ rk_status rki_move_tier(rk_migration *migration, rk_txn *txn, rk_state *state, r
     return rki_log(migration, txn, state->epoch, "phase", detail, err);
 }
 
-/* The current task's tier, in a store that has promised nothing. */
+/* What all nodes of a cluster decide together, no command changes in the store of one. */
+static rk_status check_alone(const rk_migration *migration, rk_view *view, rk_move move,
+                             rk_error *err)
+{
+    rk_placement placement;
+    if (move == RK_MOVE_BEGIN || move == RK_MOVE_FINISH)
+        return RK_OK;
+    rk_status status = rk_placement_load(view, migration->tables.meta, &placement, err);
+    if (status == RK_OK)
+        return rk_error_set(err, RK_CONFLICT,
+                            "the store belongs to node %s of a cluster, whose nodes %s together: "
+                            "use --cluster",
+                            placement.node, rk_move_name(move));
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+/* The current task's tier, in a store of nobody else's that has promised nothing. */
 static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoing, rk_error *err)
 {
     rk_migration *migration = run->migration;
     rk_view *view = rk_txn_view(txn);
     rk_status status = rki_check_promise(migration, view, err);
+    if (status == RK_OK)
+        status = check_alone(migration, view, move, err);
     if (status == RK_OK)
         status = rk_state_load(view, migration->tables.meta, &run->state, err);
     if (status != RK_OK)
@@ -238,11 +256,28 @@ static rk_move move_of(rk_goal goal)
                                       : RK_MOVE_CONTRACT;
 }
 
+/* A run goes on for a while after its coordinator is gone: what it would promise then is nobody's.
+ */
+static rk_status check_leader(const rk_promise *promise, rk_view *view, rk_table meta,
+                              rk_error *err)
+{
+    rk_leader leader;
+    rk_status status = promise->epoch ? rk_leader_load(view, meta, &leader, err) : RK_NOT_FOUND;
+    if (status == RK_OK && leader.epoch != promise->epoch)
+        return rk_error_set(err, RK_CONFLICT,
+                            "epoch %" PRIu64 " is over: %s holds the lease, in epoch %" PRIu64,
+                            promise->epoch, leader.holder, leader.epoch);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
 /* The promise as it stands, or a new one. */
 static rk_status find_promise(const rk_run *run, rk_view *view, rk_prepared *out, rk_error *err)
 {
     const rk_promise *promise = run->options.promise;
     rk_table meta = run->migration->tables.meta;
+    rk_status fenced = check_leader(promise, view, meta, err);
+    if (fenced != RK_OK)
+        return fenced;
     bool committed;
     rk_status status = rk_decided_load(view, meta, &promise->id, &committed, err);
     if (status == RK_OK)

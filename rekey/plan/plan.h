@@ -82,6 +82,11 @@ typedef struct rk_plan_scan rk_plan_scan;
 rk_status rk_plan_scan_start(rk_store *store, rk_spec_source *source, rk_spec *spec,
                              const char *spec_path, rk_plan_scan **out, rk_error *err);
 
+/* Has every tenant that the scan meets looked at: what the function says but RK_OK ends the scan.
+ * For nodes, whose stores hold their own tenants only. Before the first step. */
+typedef rk_status (*rk_plan_resident)(const void *context, rk_slice tenant, rk_error *err);
+void rk_plan_scan_confine(rk_plan_scan *scan, rk_plan_resident resident, const void *context);
+
 /* Reads about a thousand records in one snapshot; *finished at the end. */
 rk_status rk_plan_scan_step(rk_plan_scan *scan, uint64_t *scanned, uint64_t *expected,
                             bool *finished, rk_error *err);

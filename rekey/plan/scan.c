@@ -28,7 +28,9 @@ struct rk_plan_scan {
     rk_buf key; /* the last one looked at */
     bool started;
     rk_buf tenant;
-    uint32_t tenant_capsules; /* bit set of the current tenant's */
+    uint32_t tenant_capsules;  /* bit set of the current tenant's */
+    rk_plan_resident resident; /* NULL: any tenant may be here */
+    const void *resident_context;
     uint64_t scanned;
     uint64_t expected;
     uint64_t growth_bytes;
@@ -175,7 +177,14 @@ static rk_status meet_tenant(rk_plan_scan *scan, rk_slice tenant, rk_error *err)
         return RK_OK;
     count_tenant(scan);
     scan->plan->counts.tenants++;
-    return rk_buf_set(&scan->tenant, tenant, err);
+    rk_status status = scan->resident ? scan->resident(scan->resident_context, tenant, err) : RK_OK;
+    return status == RK_OK ? rk_buf_set(&scan->tenant, tenant, err) : status;
+}
+
+void rk_plan_scan_confine(rk_plan_scan *scan, rk_plan_resident resident, const void *context)
+{
+    scan->resident = resident;
+    scan->resident_context = context;
 }
 
 static void count_growth(rk_plan_scan *scan, const rk_image *image)

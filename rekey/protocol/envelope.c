@@ -64,15 +64,20 @@ static const rk_origin origins[] = {
 };
 #define ORIGIN_COUNT (sizeof origins / sizeof *origins)
 
+/* What the caller sent may stand in the message: a line break of its own becomes '?'. */
 static void write_error(rki_writer *writer, const rk_error *error)
 {
     uint8_t number = 0;
+    char line[RK_ERROR_MESSAGE_BYTES];
+    size_t len = strlen(error->message);
+    for (size_t i = 0; i < len; i++)
+        line[i] = error->message[i] == '\n' || error->message[i] == '\r' ? '?' : error->message[i];
     for (size_t i = 0; i < ORIGIN_COUNT; i++)
         if (origins[i] == error->origin)
             number = (uint8_t)i;
     rki_write_u8(writer, number);
     rki_write_u32(writer, (uint32_t)error->native);
-    rki_write_name(writer, error->message);
+    rki_write_bytes(writer, rk_slice_of(line, len));
 }
 
 /* What is read here is shown to people: one line, and no more of it than fits. */

@@ -84,14 +84,11 @@ rk_status rk_quarantine_remove(rk_txn *txn, rk_table meta, rk_slice key, rk_erro
     return rk_txn_delete(txn, meta, rki_hashed_key(RK_PREFIX_QUARANTINE, key, hashed), err);
 }
 
-rk_status rk_quarantine_next(rk_cursor *cursor, bool first, rk_quarantined *out, rk_error *err)
+static rk_status read_quarantined(const rk_entry *entry, rk_quarantined *out, rk_error *err)
 {
-    rk_entry entry;
     rk_reader reader;
     rk_quarantined found;
-    rk_status status = next_of(cursor, RK_PREFIX_QUARANTINE, first, &entry, err);
-    if (status == RK_OK)
-        status = open_entry(&entry, "quarantine", &reader, err);
+    rk_status status = open_entry(entry, "quarantine", &reader, err);
     if (status != RK_OK)
         return status;
     found.reason = rk_take_u8(&reader);
@@ -104,6 +101,26 @@ rk_status rk_quarantine_next(rk_cursor *cursor, bool first, rk_quarantined *out,
     if (status == RK_OK)
         *out = found;
     return status;
+}
+
+rk_status rk_quarantine_next(rk_cursor *cursor, bool first, rk_quarantined *out, rk_error *err)
+{
+    rk_entry entry;
+    rk_status status = next_of(cursor, RK_PREFIX_QUARANTINE, first, &entry, err);
+    return status == RK_OK ? read_quarantined(&entry, out, err) : status;
+}
+
+rk_status rk_quarantine_seek(rk_cursor *cursor, rk_slice key, rk_quarantined *out, rk_error *err)
+{
+    char text[RKI_HASHED_KEY_BYTES];
+    rk_entry entry;
+    rk_slice hashed = rki_hashed_key(RK_PREFIX_QUARANTINE, key, text);
+    rk_status status = rk_cursor_seek(cursor, hashed, &entry, err);
+    if (status == RK_OK && rk_slice_equal(entry.key, hashed))
+        status = rk_cursor_next(cursor, &entry, err);
+    if (status == RK_OK && !rk_slice_starts_with(entry.key, rk_slice_str(RK_PREFIX_QUARANTINE)))
+        status = RK_NOT_FOUND;
+    return status == RK_OK ? read_quarantined(&entry, out, err) : status;
 }
 
 rk_status rk_quarantine_count(rk_view *view, rk_table meta, uint64_t *out, rk_error *err)

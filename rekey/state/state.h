@@ -220,6 +220,9 @@ rk_status rk_quarantine_remove(rk_txn *txn, rk_table meta, rk_slice key, rk_erro
 /* Walks all entries in the order of their hashes: a fresh cursor (opened by the caller on the meta
  * table), `first` true on the first call. RK_NOT_FOUND at the end. */
 rk_status rk_quarantine_next(rk_cursor *cursor, bool first, rk_quarantined *out, rk_error *err);
+
+/* The entry behind that of `key`, whether or not that one is there still; then _next goes on. */
+rk_status rk_quarantine_seek(rk_cursor *cursor, rk_slice key, rk_quarantined *out, rk_error *err);
 rk_status rk_quarantine_count(rk_view *view, rk_table meta, uint64_t *out, rk_error *err);
 
 typedef struct rk_shadow {

@@ -92,6 +92,42 @@ static void a_walk_meets_each_entry_and_nothing_else(void **state)
     rk_txn_abort(txn);
 }
 
+/* From any entry on, also one that is gone meanwhile, a walk meets what stands behind it. */
+static void a_walk_goes_on_behind_a_key(void **state)
+{
+    shelf *s = *state;
+    enum { COUNT = 20 };
+    char keys[COUNT][32];
+    rk_txn *txn = shelf_begin(s);
+    rk_cursor *cursor = NULL;
+    rk_quarantined found;
+    size_t count = 0;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(keys[i], sizeof keys[i], "%d", i);
+        quarantine(txn, s->meta, keys[i], 1);
+        shadow(txn, s->meta, keys[i]);
+    }
+    must(rk_cursor_open(rk_txn_view(txn), s->meta, &cursor, NULL), NULL);
+    rk_status status = rk_quarantine_next(cursor, true, &found, NULL);
+    for (; status == RK_OK; status = rk_quarantine_next(cursor, false, &found, NULL), count++)
+        snprintf(keys[count], sizeof keys[count], "%.*s", (int)found.key.len,
+                 (const char *)found.key.ptr);
+    rk_cursor_close(cursor);
+    assert_int_equal(count, COUNT);
+    must(rk_quarantine_remove(txn, s->meta, rk_slice_str(keys[4]), NULL), NULL);
+    must(rk_cursor_open(rk_txn_view(txn), s->meta, &cursor, NULL), NULL);
+    must(rk_quarantine_seek(cursor, rk_slice_str(keys[4]), &found, NULL), NULL);
+    assert_true(rk_slice_equal(found.key, rk_slice_str(keys[5])));
+    must(rk_quarantine_seek(cursor, rk_slice_str(keys[5]), &found, NULL), NULL);
+    assert_true(rk_slice_equal(found.key, rk_slice_str(keys[6])));
+    must(rk_quarantine_next(cursor, false, &found, NULL), NULL);
+    assert_true(rk_slice_equal(found.key, rk_slice_str(keys[7])));
+    assert_int_equal(rk_quarantine_seek(cursor, rk_slice_str(keys[COUNT - 1]), &found, NULL),
+                     RK_NOT_FOUND);
+    rk_cursor_close(cursor);
+    rk_txn_abort(txn);
+}
+
 static void notes_are_of_their_key(void **state)
 {
     shelf *s = *state;
@@ -157,6 +193,7 @@ int test_notes(void)
         cmocka_unit_test_setup_teardown(a_key_is_quarantined_once, shelf_setup, shelf_teardown),
         cmocka_unit_test_setup_teardown(a_walk_meets_each_entry_and_nothing_else, shelf_setup,
                                         shelf_teardown),
+        cmocka_unit_test_setup_teardown(a_walk_goes_on_behind_a_key, shelf_setup, shelf_teardown),
         cmocka_unit_test_setup_teardown(notes_are_of_their_key, shelf_setup, shelf_teardown),
         cmocka_unit_test_setup_teardown(a_table_that_is_not_there_is_empty, shelf_setup,
                                         shelf_teardown),

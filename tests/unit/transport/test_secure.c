@@ -286,7 +286,7 @@ static void a_hello_has_its_form(void **state)
     patched_hello_refused(8, (const uint8_t[]){3}, 1, "expected a hello, got a frame");
     patched_hello_refused(8, (const uint8_t[]){77}, 1, "expected a hello, got no message");
     patched_hello_refused(9, (const uint8_t[]){3, 2}, 2, "a hello of a node to a coordinator");
-    patched_hello_refused(9, (const uint8_t[]){3, 3}, 2, "a hello of a node to a node");
+    patched_hello_refused(9, (const uint8_t[]){3, 3}, 2, "speaks as node");
     patched_hello_refused(9, (const uint8_t[]){2, 2}, 2, "a hello of a coordinator to a coord");
     patched_hello_refused(9, (const uint8_t[]){0}, 1, "a hello of a none to a node");
     patched_hello_refused(9, (const uint8_t[]){5}, 1, "a hello of a unknown to a node");
