@@ -1,5 +1,5 @@
 # A thin face over the CMake presets. `make demo` and `make check` are all a newcomer needs.
-.PHONY: all demo check check-asan check-tsan kill-long stress-long bench bench-latency \
+.PHONY: all demo check check-asan check-tsan kill-long stress-long bench bench-latency bench-cluster \
         install-packages fuzz clean help
 
 all: build/release/build.ninja
@@ -14,6 +14,7 @@ help:
 	@echo "make stress-long migrations under live traffic, killed and resumed, for half an hour"
 	@echo "make bench       throughput beside a bare LMDB loop (takes minutes)"
 	@echo "make bench-latency  an application's puts, idle and beside a run (takes minutes)"
+	@echo "make bench-cluster  one node and two beside one process (takes minutes)"
 	@echo "make fuzz        every decoder under libFuzzer, a minute each"
 
 # Installs only what is missing, so that a machine that has everything needs no root.
@@ -66,6 +67,11 @@ bench-latency: install-packages
 	cmake --preset release
 	cmake --build --preset release
 	bench/put_latency.sh build/release
+
+bench-cluster: install-packages
+	cmake --preset release
+	cmake --build --preset release
+	bench/cluster.py build/release
 
 fuzz: install-packages
 	cmake --preset fuzz

@@ -8,9 +8,12 @@
  *     bare_move DIR TABLE                moves; prints records and seconds
  *     bare_move --count DIR TABLE        prints records by shape: OLD NEW OTHER
  *     bare_move --same DIR DIR2 TABLE    exit 0 when both tables hold the same bytes
+ *     bare_move --digest DIR TABLE       prints the sum of its records' hashes: those of a table's
+ *                                        parts add up to its own, modulo 2^64
  */
 #include <lmdb.h>
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -252,6 +255,28 @@ static void count(const char *dir, const char *table)
     printf("%zu %zu %zu\n", found[SHAPE_OLD], found[SHAPE_NEW], found[SHAPE_OTHER]);
 }
 
+/* FNV-1a of 64 bits (Fowler, Noll, Vo), with the length in front of the bytes. */
+static uint64_t hash_on(uint64_t hash, const MDB_val *bytes)
+{
+    const unsigned char *at = bytes->mv_data;
+    hash = (hash ^ bytes->mv_size) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < bytes->mv_size; i++)
+        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void digest(const char *dir, const char *table)
+{
+    MDB_env *env = open_env(dir, MDB_RDONLY);
+    MDB_cursor *cursor = open_walk(env, open_table(env, table));
+    MDB_val key, value;
+    uint64_t sum = 0;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS)
+        sum += hash_on(hash_on(UINT64_C(0xcbf29ce484222325), &key), &value);
+    close_walk(env, cursor);
+    printf("%" PRIu64 "\n", sum);
+}
+
 static bool same_bytes(const MDB_val *a, const MDB_val *b)
 {
     return a->mv_size == b->mv_size && memcmp(a->mv_data, b->mv_data, a->mv_size) == 0;
@@ -281,12 +306,15 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--count") == 0)
         count(argv[2], argv[3]);
+    else if (argc == 4 && strcmp(argv[1], "--digest") == 0)
+        digest(argv[2], argv[3]);
     else if (argc == 5 && strcmp(argv[1], "--same") == 0)
         return same(argv[2], argv[3], argv[4]) ? 0 : 1;
     else if (argc == 3)
         move(argv[1], argv[2]);
     else {
-        fprintf(stderr, "usage: bare_move [--count] DIR TABLE | --same DIR DIR2 TABLE\n");
+        fprintf(stderr,
+                "usage: bare_move [--count | --digest] DIR TABLE | --same DIR DIR2 TABLE\n");
         return 64;
     }
     return 0;

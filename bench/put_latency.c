@@ -14,7 +14,6 @@
  */
 #include <rekey/client.h>
 
-#include <inttypes.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -23,13 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/contracts.h"
 #include "bench/samples.h"
 
-#define CAPSULE    "PRODUS"
-#define ENTITY     "Contract"
-#define ID         "contract_id"
-#define BUSY_TRIES 1000
-#define NS_PER_S   1000000000u
+#define NS_PER_S 1000000000u
 
 extern char **environ;
 
@@ -44,73 +40,6 @@ typedef struct options {
     bool json;
 } options;
 
-static void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "put_latency: %s: %s\n", what, why);
-    exit(1);
-}
-
-/* --- records ---------------------------------------------------------------------------------- */
-
-/* Record `number`: the same in every run, and neighbours far apart in key order. */
-typedef struct record {
-    char tenant[64];
-    char id[32];
-    char value[256];
-} record;
-
-static int digits_of(unsigned number)
-{
-    int digits = 1;
-    for (; number >= 10; number /= 10)
-        digits++;
-    return digits;
-}
-
-static void make_record(uint64_t number, unsigned tenants, record *out)
-{
-    uint64_t spread = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    unsigned tenant = 1 + (unsigned)(spread >> 32) % tenants;
-    snprintf(out->tenant, sizeof out->tenant, "tenant-%0*u", digits_of(tenants) % 16, tenant);
-    snprintf(out->id, sizeof out->id, "put-%016" PRIx64, spread);
-    snprintf(out->value, sizeof out->value,
-             "{\"capsule_id\":\"" CAPSULE "\",\"" ID "\":\"%s\",\"account_id\":\"account-%04u\","
-             "\"number\":%" PRIu64 ",\"note\":\"%0100d\"}",
-             out->id, (unsigned)(number % 1000), number, 0);
-}
-
-static rk_status put_record(rk_client *client, const record *r, rk_error *err)
-{
-    rk_scope scope = {rk_slice_str(r->tenant), rk_slice_str(CAPSULE)};
-    rk_id id = {ID, rk_slice_str(r->id)};
-    return rk_client_put(client, &scope, ENTITY, &id, 1, rk_slice_str(r->value), err);
-}
-
-/* RK_BUSY is "try again", and the tries are a part of what the application waits. */
-static void put_until_done(rk_client *client, const record *r)
-{
-    rk_error err = {0};
-    rk_status status = RK_BUSY;
-    for (int tries = 0; status == RK_BUSY && tries < BUSY_TRIES; tries++)
-        status = put_record(client, r, &err);
-    if (status != RK_OK)
-        fail("put", err.message);
-}
-
-static void check_record(rk_client *client, const record *r)
-{
-    rk_scope scope = {rk_slice_str(r->tenant), rk_slice_str(CAPSULE)};
-    rk_id id = {ID, rk_slice_str(r->id)};
-    rk_value value = {0};
-    rk_error err = {0};
-    rk_status status = rk_client_get(client, &scope, ENTITY, &id, 1, &value, &err);
-    if (status != RK_OK)
-        fail(r->id, status == RK_NOT_FOUND ? "was put and is gone" : err.message);
-    if (!rk_slice_equal(value.bytes, rk_slice_str(r->value)))
-        fail(r->id, "has another value than was put");
-    rk_value_fini(&value);
-}
-
 /* --- measuring -------------------------------------------------------------------------------- */
 
 static pid_t start_command(const char *command)
@@ -119,7 +48,7 @@ static pid_t start_command(const char *command)
     pid_t pid = 0;
     /* POSIX promises not to write through argv, and could not say so in C. */
     if (posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *const *)(uintptr_t)words, environ) != 0)
-        fail("start", command);
+        bench_fail("start", command);
     return pid;
 }
 
@@ -131,7 +60,7 @@ static bool still_runs(pid_t pid, const char *command)
     if (ended == 0)
         return true;
     if (ended < 0 || !WIFEXITED(state) || WEXITSTATUS(state) != 0)
-        fail("the command failed", command);
+        bench_fail("the command failed", command);
     return false;
 }
 
@@ -151,19 +80,19 @@ static void measure(const options *o)
     bench_samples samples = {0};
     rk_client *client = NULL;
     rk_error err = {0};
-    record r;
+    bench_contract contract;
     pid_t pid = o->during ? start_command(o->during) : 0;
     if (rk_client_open(o->store, NULL, &client, &err) != RK_OK)
-        fail("open", err.message);
+        bench_fail("open", err.message);
     uint64_t start = bench_now_ns();
     uint64_t end = start + (uint64_t)(o->seconds * NS_PER_S);
     do {
         uint64_t due =
             start + (uint64_t)((double)samples.count * (o->pace > 0 ? 1e9 / o->pace : 0));
-        make_record(samples.count, o->tenants, &r);
+        bench_contract_make(samples.count, o->tenants, &contract);
         sleep_until(due);
         uint64_t from = bench_now_ns();
-        put_until_done(client, &r);
+        bench_contract_put(client, &contract);
         bench_samples_add(&samples, bench_now_ns() - from);
     } while (o->during ? still_runs(pid, o->during) : bench_now_ns() < end);
     double seconds = (double)(bench_now_ns() - start) / 1e9;
@@ -177,12 +106,12 @@ static void check(const options *o)
     rk_client_options read_only = {.read_only = true};
     rk_client *client = NULL;
     rk_error err = {0};
-    record r;
+    bench_contract contract;
     if (rk_client_open(o->store, &read_only, &client, &err) != RK_OK)
-        fail("open", err.message);
+        bench_fail("open", err.message);
     for (uint64_t number = 0; number < o->check; number++) {
-        make_record(number, o->tenants, &r);
-        check_record(client, &r);
+        bench_contract_make(number, o->tenants, &contract);
+        bench_contract_check(client, &contract);
     }
     rk_client_close(client);
 }

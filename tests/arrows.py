@@ -42,15 +42,15 @@ ADAPTERS = {
     "libfyaml.h": ["rekey/spec/yaml.c"],
     "jansson.h": ["rekey/plan/", "rekey/report/", "rekey/cli/", "rekey/node/"],
     "pthread.h": ["store/lmdb", "rekey/engine/pipeline.c", "rekey/client/client_private.h",
-                  "transport/", "rekey/remote/", "rekey/node/"],
-    "nng/": ["transport/nng.c"],
+                  "transport/", "rekey/remote/", "rekey/node/", "bench/"],
+    "nng/": ["transport/nng.c", "bench/nng_echo.c"],
     "systemd/": ["rekey/node/node.c"],
     "curl/": ["store/dynamodb"],
     "microhttpd.h": ["rekey/node/"],
 }
 # Calls that have one home.
 HOMES = {
-    "pthread_create": ["rekey/engine/pipeline.c", "transport/"],
+    "pthread_create": ["rekey/engine/pipeline.c", "transport/", "bench/"],
     "printf": ["rekey/cli/", "rekey/node/", "bench/"],
     "puts": ["rekey/cli/", "rekey/node/", "bench/"],
     "perror": ["bench/"],
