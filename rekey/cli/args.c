@@ -79,18 +79,8 @@ RK_PRINTF(2, 3) static bool refuse(const parser *p, const char *format, ...)
     return false;
 }
 
-static bool refuse_cluster(const parser *p)
-{
-    rk_cli_fail_format(p->cli, RK_EXIT_USAGE, "run it with --store on the store of each node",
-                       "%s: it takes no --cluster", p->syntax->name);
-    return false;
-}
-
 static bool refuse_unknown(const parser *p, rk_slice name)
 {
-    if (rk_slice_equal(name, rk_slice_str("cluster")) &&
-        find_long(p->syntax, rk_slice_str("store")) != NULL)
-        return refuse_cluster(p);
     rk_nearest nearest = {.word = name};
     for (size_t i = 0; i < p->syntax->opt_count; i++)
         rk_nearest_try(&nearest, rk_slice_str(p->syntax->opts[i].name));

@@ -58,11 +58,20 @@ int rk_cli_cluster_drive(rk_cli *cli, const rk_cli_cluster_run *run);
 int rk_cli_cluster_gather(rk_cli *cli, const char *command, rk_link *link, const json_t *order,
                           json_t **results);
 
-/* The commands of their names, on all nodes (cluster_look.c). Objects are handed over; the code of
- * what was reported, else RK_EXIT_DONE. */
+/* The commands of their names, on all nodes (cluster_look.c, cluster_pages.c). Objects are handed
+ * over; the code of what was reported, else RK_EXIT_DONE. */
 int rk_cli_cluster_plan(rk_cli *cli, const char *cluster, const char *spec_path,
                         const rk_spec_source *source, rk_plan **out);
 int rk_cli_cluster_verify(rk_cli *cli, const char *cluster, bool isolation, json_t **out);
+int rk_cli_cluster_quarantine(rk_cli *cli, const char *cluster, json_t **entries);
+int rk_cli_cluster_audit(rk_cli *cli, const char *cluster, bool verify, json_t **out);
+int rk_cli_cluster_search(rk_cli *cli, const char *cluster, const rk_spec_source *source,
+                          json_t **out);
+
+/* `migration` NULL: no draft is made. Else *draft is one, to be freed, of the node with the most
+ * records. */
+int rk_cli_cluster_inspect(rk_cli *cli, const char *cluster, const char *migration, json_t **out,
+                           char **draft);
 int rk_cli_cluster_show_status(rk_cli *cli, const char *cluster, bool json, bool watch);
 int rk_cli_cluster_register(rk_cli *cli, const char *cluster, const rk_spec_source *source,
                             bool *changed);

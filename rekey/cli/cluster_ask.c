@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "rekey/base/fault.h"
 #include "rekey/engine/process.h"
 #include "rekey/node/message.h"
 
@@ -42,6 +43,13 @@ static json_t *request_of(const rk_cli_carriage *carriage, const rk_ask *ask)
     json_t *request =
         json_pack("{s:s, s:I, s:s, s:s}", "op", ops[ask->kind], "epoch", (json_int_t)ask->epoch,
                   "token", carriage->leader.token, "holder", carriage->leader.holder);
+    if (request && ask->kind == RK_ASK_CLAIM) {
+        char hex[RK_DIGEST_HEX_BYTES];
+        rk_digest cluster;
+        rk_cluster_digest(rk_link_cluster(carriage->link), &cluster);
+        rk_hex(rk_slice_of(cluster.bytes, sizeof cluster.bytes), hex);
+        json_object_set_new(request, "cluster", json_string(hex));
+    }
     bool decides =
         ask->kind == RK_ASK_DECISION || ask->kind == RK_ASK_COMMIT || ask->kind == RK_ASK_ABORT;
     if (request && decides)
@@ -115,10 +123,20 @@ static void read_poll(rk_cli_carriage *carriage, const json_t *reply, rk_answer 
     carriage->result = json_incref(result);
 }
 
+/* Where a coordinator dies in the tests of decisions: just before the decision, and just after. */
+static void die_here(const rk_ask *ask)
+{
+    bool decides = ask->kind == RK_ASK_COMMIT && ask->node == 0;
+    bool spreads = ask->kind == RK_ASK_COMMIT && ask->node != 0;
+    if ((decides && rk_fault("dies_undecided")) || (spreads && rk_fault("dies_decided")))
+        raise(SIGKILL);
+}
+
 void rk_cli_carry(rk_cli_carriage *carriage, const rk_ask *ask, rk_answer *out)
 {
     json_t *reply = NULL;
     *out = (rk_answer){0};
+    die_here(ask);
     out->status =
         rk_cli_control(carriage->link, ask->node, request_of(carriage, ask), &reply, &out->error);
     if (out->status != RK_OK)

@@ -7,7 +7,7 @@
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/text.h"
 
-#define STEP_NS 50000000u
+#define STEP_NS 5000000u /* the coordinator's shortest time between polls */
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -67,12 +67,16 @@ static int report_gate(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_
     return code;
 }
 
-static int report_failure(rk_cli *cli, const rk_cli_cluster_run *run,
-                          const rk_cli_carriage *carriage, const rk_coordinator_end *end)
+static int report_failure(rk_cli *cli, const rk_cli_cluster_run *run, const rk_coordinator_end *end)
 {
-    (void)carriage;
-    return rk_cli_fail_format(cli, RK_EXIT_FAILED, NULL, "%s on %s: %s", run->command, run->cluster,
-                              end->error.message);
+    bool configuration = end->status == RK_NOT_FOUND || end->status == RK_INVALID;
+    int code = configuration                ? RK_EXIT_BAD_SPEC
+               : end->status == RK_CONFLICT ? RK_EXIT_NOT_CLEAN
+               : end->status == RK_FULL     ? RK_EXIT_STOPPED
+                                            : rk_cli_exit_of(end->status);
+    return rk_cli_fail_format(
+        cli, code, end->status == RK_FULL ? "make room, then run the same command again" : NULL,
+        "%s on %s: %s", run->command, run->cluster, end->error.message);
 }
 
 static int report(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_carriage *carriage,
@@ -99,6 +103,9 @@ static int report(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_carri
     case RK_COORDINATOR_BUSY:
         return rk_cli_fail_format(cli, RK_EXIT_TRY_AGAIN, NULL, "%s on %s: %s", run->command,
                                   run->cluster, end->error.message);
+    case RK_COORDINATOR_STALE:
+        return rk_cli_fail_format(cli, RK_EXIT_STALE_PLAN, "make a new one with `rekey plan`",
+                                  "%s on %s: %s", run->command, run->cluster, end->error.message);
     case RK_COORDINATOR_UNREACHABLE:
         return rk_cli_fail_format(
             cli, RK_EXIT_STOPPED, "nothing is lost; when the node is back, run the same command",
@@ -108,7 +115,7 @@ static int report(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_carri
                                   "%s on %s: stopped at a checkpoint by an interrupt", run->command,
                                   run->cluster);
     default:
-        return report_failure(cli, run, carriage, end);
+        return report_failure(cli, run, end);
     }
 }
 
@@ -157,6 +164,8 @@ static void drive(rk_cli *cli, rk_cli_carriage *carriage, rk_coordinator *coordi
             rk_cli_carry(carriage, &ask, &answer);
             rk_coordinator_take(coordinator, steady_ms(cli), &ask, &answer);
             draw(cli, carriage, coordinator);
+            if (rk_cli_interrupted(cli))
+                rk_coordinator_interrupt(coordinator);
         }
         if (rk_cli_interrupted(cli))
             rk_coordinator_interrupt(coordinator);

@@ -5,9 +5,11 @@
 
 #include "rekey/node/message.h"
 
-#define POLL_NS   100000000u
-#define NODES_MAX RK_CLUSTER_NODES_MAX
-#define SILENT_NS UINT64_C(30000000000)
+#define POLL_NS_MIN 5000000u
+#define POLL_NS_MAX 200000000u
+#define POLL_SHARE  32 /* of the time so far: as the coordinator polls (engine/coordinator.c) */
+#define NODES_MAX   RK_CLUSTER_NODES_MAX
+#define SILENT_NS   UINT64_C(30000000000)
 
 /* --- work on all nodes ------------------------------------------------------------------------ */
 
@@ -88,10 +90,19 @@ static void cancel(const gathering *g)
     }
 }
 
+static void pause_a_little(const rk_cli *cli, uint64_t began_ns)
+{
+    uint64_t pause_ns = (rk_clock_monotonic_ns(cli->clock) - began_ns) / POLL_SHARE;
+    if (pause_ns < POLL_NS_MIN)
+        pause_ns = POLL_NS_MIN;
+    cli->clock->pause_ns(cli->clock->context, pause_ns < POLL_NS_MAX ? pause_ns : POLL_NS_MAX);
+}
+
 static int wait_for_all(rk_cli *cli, gathering *g)
 {
     rk_error err = {0};
-    uint64_t heard_ns = rk_clock_monotonic_ns(cli->clock);
+    uint64_t began_ns = rk_clock_monotonic_ns(cli->clock);
+    uint64_t heard_ns = began_ns;
     while (!draw(cli, g)) {
         for (size_t i = 0; i < rk_link_cluster(g->link)->node_count; i++) {
             rk_status status = g->done[i] ? RK_OK : look(g, i, &err);
@@ -109,7 +120,7 @@ static int wait_for_all(rk_cli *cli, gathering *g)
             return rk_cli_fail_format(cli, RK_EXIT_STOPPED, NULL,
                                       "%s: interrupted; nothing was written", g->command);
         }
-        cli->clock->pause_ns(cli->clock->context, POLL_NS);
+        pause_a_little(cli, began_ns);
     }
     rk_cli_progress_end(cli);
     return RK_EXIT_DONE;

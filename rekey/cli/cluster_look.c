@@ -1,12 +1,14 @@
-/* cluster_look.c: plan, verify, status and register on all nodes. */
+/* cluster_look.c: plan, verify, isolation, inspect, status and register on all nodes. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "rekey/cli/cluster.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/plan_args.h"
 #include "rekey/node/message.h"
 
-#define WATCH_NS UINT64_C(1000000000)
+#define WATCH_NS        UINT64_C(1000000000)
+#define DRAFT_BYTES_MAX ((size_t)4 << 20)
 
 static void drop_all(json_t **results)
 {
@@ -68,30 +70,163 @@ int rk_cli_cluster_plan(rk_cli *cli, const char *cluster, const char *spec_path,
     return code;
 }
 
-/* --- verify ----------------------------------------------------------------------------------- */
+/* --- reports ---------------------------------------------------------------------------------- */
+
+/* What all nodes have reported. The nodes' names are the link's. */
+typedef struct reports {
+    rk_link *link;
+    json_t *results[RK_CLUSTER_NODES_MAX];
+    rk_report_part parts[RK_CLUSTER_NODES_MAX];
+    size_t count;
+} reports;
+
+static void reports_fini(reports *r)
+{
+    drop_all(r->results);
+    rk_link_close(r->link);
+}
+
+/* Takes the order over; the reports are for reports_fini in any case. */
+static int gather_reports(rk_cli *cli, const char *command, const char *cluster, json_t *order,
+                          reports *out)
+{
+    *out = (reports){0};
+    int code = rk_cli_link_open(cli, cluster, &out->link);
+    if (code == RK_EXIT_DONE)
+        code = rk_cli_cluster_gather(cli, command, out->link, order, out->results);
+    json_decref(order);
+    if (code != RK_EXIT_DONE)
+        return code;
+    const rk_cluster *nodes = rk_link_cluster(out->link);
+    out->count = nodes->node_count;
+    for (size_t i = 0; i < out->count; i++)
+        out->parts[i] = (rk_report_part){nodes->nodes[i].name, out->results[i]};
+    return RK_EXIT_DONE;
+}
 
 int rk_cli_cluster_verify(rk_cli *cli, const char *cluster, bool isolation, json_t **out)
 {
-    rk_link *link = NULL;
+    reports r;
     rk_error err = {0};
-    json_t *results[RK_CLUSTER_NODES_MAX] = {0};
-    rk_report_part parts[RK_CLUSTER_NODES_MAX];
-    int code = rk_cli_link_open(cli, cluster, &link);
-    if (code != RK_EXIT_DONE)
-        return code;
     json_t *order = json_pack("{s:s, s:b}", "kind", "verify", "isolation", isolation);
-    code = rk_cli_cluster_gather(cli, "verify", link, order, results);
-    json_decref(order);
-    size_t count = rk_link_cluster(link)->node_count;
-    for (size_t i = 0; i < count; i++)
-        parts[i] = (rk_report_part){rk_link_cluster(link)->nodes[i].name, results[i]};
+    int code = gather_reports(cli, "verify", cluster, order, &r);
     if (code == RK_EXIT_DONE) {
-        *out = rk_report_verify_merge(parts, count, &err);
+        *out = rk_report_verify_merge(r.parts, r.count, &err);
         if (!*out)
             code = rk_cli_fail(cli, RK_EXIT_BAD_SPEC, &err, NULL);
     }
-    drop_all(results);
-    rk_link_close(link);
+    reports_fini(&r);
+    return code;
+}
+
+/* Phases of a node are those of the text that it knows. */
+static void note_other_texts(rk_cli *cli, const reports *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (json_is_true(json_object_get(r->results[i], "other_text")))
+            rk_cli_note(cli,
+                        "note: node %s knows this migration by another text of its spec; "
+                        "searched by the one given",
+                        r->parts[i].node);
+}
+
+int rk_cli_cluster_search(rk_cli *cli, const char *cluster, const rk_spec_source *source,
+                          json_t **out)
+{
+    reports r;
+    rk_error err = {0};
+    json_t *order =
+        json_pack("{s:s, s:o}", "kind", "search", "spec", rk_message_spec_write(source));
+    int code = gather_reports(cli, "isolation", cluster, order, &r);
+    if (code == RK_EXIT_DONE) {
+        note_other_texts(cli, &r);
+        *out = rk_report_search_merge(r.parts, r.count, &err);
+        if (!*out)
+            code = rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
+    }
+    reports_fini(&r);
+    return code;
+}
+
+/* --- inspect ---------------------------------------------------------------------------------- */
+
+/* The node with the most records of those that could draft; r->count for none. */
+static size_t best_drafter(const reports *r)
+{
+    size_t best = r->count;
+    uint64_t most = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        uint64_t records = rk_report_inspect_records(r->results[i]);
+        if (!json_is_string(json_object_get(r->results[i], "draft")) ||
+            (best < r->count && records <= most))
+            continue;
+        best = i;
+        most = records;
+    }
+    return best;
+}
+
+static rk_status write_draft(const reports *r, size_t best, const json_t *whole, rk_buf *to,
+                             rk_error *err)
+{
+    size_t i;
+    json_t *shape;
+    json_t *unseen = rk_report_inspect_unseen(whole, r->results[best]);
+    const char *text = json_string_value(json_object_get(r->results[best], "draft"));
+    rk_status status =
+        rk_buf_append_format(to, err, "# Of %zu nodes, from %s, which has the most records.\n%s",
+                             r->count, r->parts[best].node, text);
+    if (status == RK_OK && json_array_size(unseen) > 0)
+        status = rk_buf_append_str(to, "# Only on other nodes, TODO check:\n", err);
+    json_array_foreach(unseen, i, shape)
+    {
+        if (status == RK_OK)
+            status =
+                rk_buf_append_format(to, err, "#   %s: %" JSON_INTEGER_FORMAT " entries of %s\n",
+                                     json_string_value(json_object_get(shape, "shape")),
+                                     json_integer_value(json_object_get(shape, "records")),
+                                     json_string_value(json_object_get(shape, "table")));
+    }
+    json_decref(unseen);
+    return status == RK_OK ? rk_buf_append_byte(to, '\0', err) : status;
+}
+
+static int take_draft(rk_cli *cli, const reports *r, const json_t *whole, char **draft)
+{
+    rk_error err = {0};
+    rk_buf text;
+    size_t best = best_drafter(r);
+    if (best == r->count) {
+        const char *why = json_string_value(json_object_get(r->results[0], "no_draft"));
+        return rk_cli_fail_format(cli, RK_EXIT_FAILED, NULL, "%s",
+                                  why ? why : "draft a spec: no node has made one");
+    }
+    rk_buf_init(&text, DRAFT_BYTES_MAX);
+    rk_status status = write_draft(r, best, whole, &text, &err);
+    if (status == RK_OK) {
+        *draft = strdup((const char *)text.ptr);
+        status = *draft ? RK_OK : rk_error_set(&err, RK_NOMEM, "draft a spec: out of memory");
+    }
+    rk_buf_fini(&text);
+    return status == RK_OK ? RK_EXIT_DONE : rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
+}
+
+int rk_cli_cluster_inspect(rk_cli *cli, const char *cluster, const char *migration, json_t **out,
+                           char **draft)
+{
+    reports r;
+    rk_error err = {0};
+    json_t *order = json_pack("{s:s, s:s*}", "kind", "inspect", "draft", migration);
+    int code = gather_reports(cli, "inspect", cluster, order, &r);
+    if (code == RK_EXIT_DONE) {
+        *out = rk_report_inspect_merge(r.parts, r.count, &err);
+        if (!*out)
+            code = rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
+    }
+    if (code == RK_EXIT_DONE && migration) {
+        code = take_draft(cli, &r, *out, draft);
+    }
+    reports_fini(&r);
     return code;
 }
 

@@ -1,19 +1,19 @@
 #include <inttypes.h>
-#include <time.h>
 
-#include "rekey/audit/audit.h"
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/commands.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/migrate.h"
 
 typedef struct audit_options {
     const char *store;
+    const char *cluster;
     bool json;
     bool verify;
 } audit_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(audit_options, store),
+    RK_OPTIONS_PLACE(audit_options, store, cluster),
     RK_OPTION_JSON(audit_options, json),
     {"verify", 0, RK_OPT_FLAG, NULL, "check the whole chain", false,
      offsetof(audit_options, verify)},
@@ -22,116 +22,139 @@ static const rk_syntax syntax = {
     .name = "audit",
     .summary = "Shows who changed what, and checks that the log is whole.",
     .examples = "rekey audit --store lmdb:data\n"
-                "rekey audit --store lmdb:data --verify\n",
+                "rekey audit --store lmdb:data --verify\n"
+                "rekey audit --cluster cluster.yaml\n",
     .opts = opts,
     .opt_count = RK_COUNT(opts),
     .notes = "Each entry holds the digest of the one before, and the head names the last.\n"
-             "Keep the head somewhere else, and a rewrite of the whole log shows too.\n",
+             "Keep the head somewhere else, and a rewrite of the whole log shows too. Each node\n"
+             "of a cluster has a log of its own; --cluster shows them as one, by time.\n",
     .exits = {RK_EXIT_TRY_AGAIN, RK_EXIT_BAD_SPEC},
 };
 
-static void format_time(int64_t wall_ms, char out[32])
+#define PAGE_BYTES ((size_t)1 << 20) /* of a store, at once in memory */
+
+static const char *text_of(const json_t *object, const char *name)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
 }
 
-static json_t *entry_json(const rk_audit_entry *entry)
+static json_int_t integer_of(const json_t *object, const char *name)
 {
-    char when[32];
-    char digest[RK_DIGEST_HEX_BYTES];
-    format_time(entry->wall_ms, when);
-    rk_hex(rk_slice_of(entry->digest.bytes, sizeof entry->digest.bytes), digest);
-    return json_pack("{s:I, s:s, s:I, s:s, s:s, s:s, s:s}", "number", (json_int_t)entry->number,
-                     "time", when, "epoch", (json_int_t)entry->epoch, "actor", entry->actor,
-                     "event", entry->event, "detail", entry->detail, "digest", digest);
+    return json_integer_value(json_object_get(object, name));
 }
 
-static void print_entry(rk_cli *cli, const rk_audit_entry *entry)
-{
-    char when[32];
-    format_time(entry->wall_ms, when);
-    rk_cli_print(cli, "%5" PRIu64 "  %s  epoch %-3" PRIu64 " %-9s %s  (%s)", entry->number, when,
-                 entry->epoch, entry->event, entry->detail, entry->actor);
-}
+/* --- for people ------------------------------------------------------------------------------- */
 
-/* Prints the entries, or collects them in `entries`. */
-static rk_status read_entries(rk_cli *cli, rk_view *view, rk_table meta, json_t *entries,
-                              rk_error *err)
+static void print_entries(rk_cli *cli, const json_t *report)
 {
-    rk_audit_entry entry;
-    for (uint64_t number = 1;; number++) {
-        rk_status status = rk_audit_read(view, meta, number, &entry, err);
-        if (status != RK_OK)
-            return status == RK_NOT_FOUND ? RK_OK : status;
-        if (entries)
-            json_array_append_new(entries, entry_json(&entry));
-        else
-            print_entry(cli, &entry);
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(report, "entries"), i, entry)
+    {
+        const char *node = text_of(entry, "node");
+        rk_cli_print(cli,
+                     "%s%s%5" JSON_INTEGER_FORMAT "  %s  epoch %-3" JSON_INTEGER_FORMAT
+                     " %-9s %s  (%s)",
+                     node, *node ? "  " : "", integer_of(entry, "number"), text_of(entry, "time"),
+                     integer_of(entry, "epoch"), text_of(entry, "event"), text_of(entry, "detail"),
+                     text_of(entry, "actor"));
     }
 }
 
-static json_t *head_json(uint64_t number, const rk_digest *digest)
+/* Of a store's report, or of one of the nodes of a cluster's. */
+static void print_head(rk_cli *cli, const json_t *report)
 {
-    char hex[RK_DIGEST_HEX_BYTES];
-    rk_hex(rk_slice_of(digest->bytes, sizeof digest->bytes), hex);
-    return json_pack("{s:I, s:s}", "number", (json_int_t)number, "digest", hex);
+    const char *node = text_of(report, "name");
+    const json_t *head = json_object_get(report, "head");
+    bool whole = json_is_true(json_object_get(report, "whole"));
+    rk_cli_print(cli, "%s%shead %" JSON_INTEGER_FORMAT " %s%s", node, *node ? "  " : "",
+                 integer_of(head, "number"), text_of(head, "digest"),
+                 whole ? ", the chain is whole" : "");
 }
 
+/* --- one store -------------------------------------------------------------------------------- */
+
+/* Prints page by page, so that what stands before damage is seen. As JSON it is one object. */
 static rk_status show(rk_cli *cli, const audit_options *options, rk_view *view, rk_table meta,
                       rk_error *err)
 {
-    uint64_t newest = 0;
-    uint64_t checked = 0;
-    rk_digest digest;
-    json_t *entries = options->json ? json_array() : NULL;
-    rk_status status = options->verify ? rk_audit_check(view, meta, &checked, err) : RK_OK;
+    json_t *report = NULL;
+    uint64_t next = 1;
+    rk_status status = RK_OK;
+    while (status == RK_OK && next > 0) {
+        json_t *page = NULL;
+        status =
+            rk_report_audit(view, meta, PAGE_BYTES, options->verify && !report, &next, &page, err);
+        if (status != RK_OK)
+            break;
+        if (!options->json)
+            print_entries(cli, page);
+        if (!options->json)
+            json_array_clear(json_object_get(page, "entries"));
+        if (report)
+            rk_report_audit_append(report, page);
+        else
+            report = page;
+    }
+    if (status == RK_OK && options->json)
+        rk_cli_print_json(cli, json_incref(report));
+    else if (status == RK_OK)
+        print_head(cli, report);
+    json_decref(report);
+    return status;
+}
+
+static int audit_store(rk_cli *cli, const audit_options *options)
+{
+    rk_store *store = NULL;
+    rk_migration *migration = NULL;
+    rk_view *view = NULL;
+    rk_error err = {0};
+    int code =
+        rk_cli_migration_open(cli, options->store, RK_LMDB_READ, "audit", &store, &migration);
+    if (code != RK_EXIT_DONE)
+        return code;
+    rk_status status = rk_snapshot_open(store, &view, &err);
     if (status == RK_OK)
-        status = rk_audit_head(view, meta, &newest, &digest, err);
-    if (status == RK_OK)
-        status = read_entries(cli, view, meta, entries, err);
+        status = show(cli, options, view, migration->tables.meta, &err);
+    rk_snapshot_close(view);
     if (status != RK_OK) {
-        json_decref(entries);
-        return status;
+        rk_error_context(&err, status, "audit of %s", options->store);
+        code = rk_cli_fail(cli, rk_cli_exit_of(status), &err, NULL);
     }
-    json_t *head = head_json(newest, &digest);
-    if (options->json) {
-        json_t *object = json_pack("{s:o, s:o}", "entries", entries, "head", head);
-        if (options->verify)
-            json_object_set_new(object, "whole", json_true());
-        rk_cli_print_json(cli, object);
-        return RK_OK;
+    rk_cli_migration_close(store, migration);
+    return code;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static int audit_cluster(rk_cli *cli, const audit_options *options)
+{
+    json_t *report = NULL;
+    size_t i;
+    json_t *node;
+    int code = rk_cli_cluster_audit(cli, options->cluster, options->verify, &report);
+    if (code != RK_EXIT_DONE || options->json)
+        return code == RK_EXIT_DONE ? rk_cli_print_json(cli, report) : code;
+    print_entries(cli, report);
+    json_array_foreach(json_object_get(report, "nodes"), i, node)
+    {
+        print_head(cli, node);
     }
-    rk_cli_print(cli, "head %" PRIu64 " %s%s", newest,
-                 json_string_value(json_object_get(head, "digest")),
-                 options->verify ? ", the chain is whole" : "");
-    json_decref(head);
-    return RK_OK;
+    json_decref(report);
+    return RK_EXIT_DONE;
 }
 
 int rk_cmd_audit(rk_cli *cli, int argc, char **argv)
 {
     audit_options options = {0};
-    rk_store *store = NULL;
-    rk_migration *migration = NULL;
-    rk_view *view = NULL;
-    rk_error err = {0};
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    code = rk_cli_migration_open(cli, options.store, RK_LMDB_READ, "audit", &store, &migration);
+    code = rk_cli_one_place(cli, "audit", options.store, options.cluster);
     if (code != RK_EXIT_DONE)
         return code;
-    rk_status status = rk_snapshot_open(store, &view, &err);
-    if (status == RK_OK)
-        status = show(cli, &options, view, migration->tables.meta, &err);
-    rk_snapshot_close(view);
-    if (status != RK_OK) {
-        rk_error_context(&err, status, "audit of %s", options.store);
-        code = rk_cli_fail(cli, rk_cli_exit_of(status), &err, NULL);
-    }
-    rk_cli_migration_close(store, migration);
-    return code;
+    return options.cluster ? audit_cluster(cli, &options) : audit_store(cli, &options);
 }

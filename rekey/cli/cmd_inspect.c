@@ -3,26 +3,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/text.h"
-#include "rekey/plan/inspect.h"
+#include "rekey/report/report.h"
 
-#define TABLE_NAME_TEXT_BYTES 1024
-#define MIGRATION_BYTES_MAX   128
+#define MIGRATION_BYTES_MAX 128
 
 typedef struct inspect_options {
     const char *store;
+    const char *cluster;
     const char *draft;
     bool json;
 } inspect_options;
 
 static const rk_opt opts[] = {
-    RK_OPTION_STORE(inspect_options, store),
+    RK_OPTIONS_PLACE(inspect_options, store, cluster),
     {"draft", 0, RK_OPT_STRING, "FILE", "write a draft spec to FILE, which must not exist", false,
      offsetof(inspect_options, draft)},
     RK_OPTION_JSON(inspect_options, json),
@@ -33,81 +34,67 @@ static const rk_syntax syntax = {
     .summary = "Finds the shapes of the keys in a store. Reads only.",
     .examples = "rekey inspect --store lmdb:/var/lib/app\n"
                 "rekey inspect --store lmdb:/var/lib/app --draft "
-                "specs/202611210900_capsule_isolation.yaml\n",
+                "specs/202611210900_capsule_isolation.yaml\n"
+                "rekey inspect --cluster cluster.yaml\n",
     .opts = opts,
     .opt_count = RK_COUNT(opts),
     .notes = "Words of keys and made-up names of variables are printed, ids and values never.\n"
-             "What only a person can know is marked TODO in the draft.\n",
-    .exits = {RK_EXIT_STOPPED, RK_EXIT_TRY_AGAIN},
+             "What only a person can know is marked TODO in the draft.\n"
+             "\n"
+             "With --cluster, each node inspects its own store, and shapes of one text add up.\n"
+             "The draft is then that of the node with the most records: its first line names\n"
+             "the node, and its last ones the shapes that only other nodes have.\n",
+    .exits = {RK_EXIT_STOPPED, RK_EXIT_TRY_AGAIN, RK_EXIT_BAD_SPEC},
 };
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-static json_t *shapes_json(const rk_inspect_table *table)
+static const char *text_of(const json_t *object, const char *name)
 {
-    json_t *shapes = json_array();
-    for (size_t i = 0; i < table->shape_count; i++) {
-        const rk_inspect_shape *shape = &table->shapes[i];
-        json_array_append_new(shapes, json_pack("{s:s, s:I, s:I}", "shape", shape->text, "records",
-                                                (json_int_t)shape->records, "bytes",
-                                                (json_int_t)shape->bytes));
-    }
-    return shapes;
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
 }
 
-static json_t *table_json(const rk_inspect_table *table)
+static uint64_t integer_of(const json_t *object, const char *name)
 {
-    char name[TABLE_NAME_TEXT_BYTES];
-    rk_text_escape(rk_slice_str(table->name), name, sizeof name);
-    json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I, s:o}", "name", name, "kind",
-                  rk_inspect_kind_name(table->kind), "entries", (json_int_t)table->entries, "bytes",
-                  (json_int_t)table->bytes, "shapes", shapes_json(table));
-    if (table->index_of) {
-        rk_text_escape(rk_slice_str(table->index_of), name, sizeof name);
-        json_object_set_new(object, "index_of", json_string(name));
-    }
-    if (table->left_out > 0)
-        json_object_set_new(object, "left_out", json_integer((json_int_t)table->left_out));
-    return object;
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    return value > 0 ? (uint64_t)value : 0;
 }
 
-static int print_json(rk_cli *cli, const rk_inspect_table *tables, size_t count)
+static void print_table(rk_cli *cli, const json_t *table)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, table_json(&tables[i]));
-    return rk_cli_print_json(cli, json_pack("{s:o}", "tables", list));
-}
-
-static void print_table(rk_cli *cli, const rk_inspect_table *table)
-{
-    char name[TABLE_NAME_TEXT_BYTES];
-    char of[TABLE_NAME_TEXT_BYTES] = "";
-    rk_text_escape(rk_slice_str(table->name), name, sizeof name);
-    rk_text_escape(rk_slice_str(table->index_of), of, sizeof of);
+    const char *name = text_of(table, "name");
+    const char *of = text_of(table, "index_of");
+    size_t i;
+    json_t *shape;
     rk_cli_print(cli, "%s%s%s  %s%s%s, %s entries, %s", rk_cli_paint(cli->color_out, RK_PAINT_BOLD),
                  name[0] ? name : "(unnamed)", rk_cli_paint(cli->color_out, RK_PAINT_NONE),
-                 rk_inspect_kind_name(table->kind), of[0] ? " of " : "", of,
-                 rk_text_count(table->entries).s, rk_text_bytes(table->bytes).s);
-    for (size_t i = 0; i < table->shape_count; i++)
-        rk_cli_print(cli, "  %14s  %10s  %s", rk_text_count(table->shapes[i].records).s,
-                     rk_text_bytes(table->shapes[i].bytes).s, table->shapes[i].text);
-    if (table->left_out > 0)
+                 text_of(table, "kind"), of[0] ? " of " : "", of,
+                 rk_text_count(integer_of(table, "entries")).s,
+                 rk_text_bytes(integer_of(table, "bytes")).s);
+    json_array_foreach(json_object_get(table, "shapes"), i, shape)
+    {
+        rk_cli_print(cli, "  %14s  %10s  %s", rk_text_count(integer_of(shape, "records")).s,
+                     rk_text_bytes(integer_of(shape, "bytes")).s, text_of(shape, "shape"));
+    }
+    if (integer_of(table, "left_out") > 0)
         rk_cli_print(cli, "  %14s  %10s  (shapes too many to list)",
-                     rk_text_count(table->left_out).s, "");
+                     rk_text_count(integer_of(table, "left_out")).s, "");
 }
 
-static int print_tables(rk_cli *cli, const rk_inspect *inspect, bool json)
+/* Takes the report over. */
+static int deliver(rk_cli *cli, const inspect_options *options, json_t *report)
 {
-    size_t count = 0;
-    const rk_inspect_table *tables = rk_inspect_tables(inspect, &count);
-    if (json)
-        return print_json(cli, tables, count);
-    for (size_t i = 0; i < count; i++) {
-        if (tables[i].entries > 0 || tables[i].name[0])
-            print_table(cli, &tables[i]);
+    size_t i;
+    json_t *table;
+    if (options->json)
+        return rk_cli_print_json(cli, report);
+    json_array_foreach(json_object_get(report, "tables"), i, table)
+    {
+        if (integer_of(table, "entries") > 0 || text_of(table, "name")[0])
+            print_table(cli, table);
     }
+    json_decref(report);
     return RK_EXIT_DONE;
 }
 
@@ -209,22 +196,44 @@ static int inspect_store(rk_cli *cli, rk_store *store, const inspect_options *op
     if (status != RK_OK)
         code = rk_cli_fail(cli, rk_cli_exit_of(status), &err, NULL);
     else if (finished)
-        code = print_tables(cli, inspect, options->json);
+        code = deliver(cli, options, rk_report_inspect(inspect));
     if (code == RK_EXIT_DONE && options->draft)
         code = make_draft(cli, inspect, options->draft);
     rk_inspect_destroy(inspect);
     return code;
 }
 
+static int inspect_cluster(rk_cli *cli, const inspect_options *options)
+{
+    char migration[MIGRATION_BYTES_MAX + 1] = "";
+    json_t *report = NULL;
+    char *draft = NULL;
+    if (options->draft)
+        (void)migration_of(options->draft, migration);
+    int code = rk_cli_cluster_inspect(cli, options->cluster, options->draft ? migration : NULL,
+                                      &report, &draft);
+    if (code == RK_EXIT_DONE)
+        code = deliver(cli, options, report);
+    else
+        json_decref(report);
+    if (code == RK_EXIT_DONE && options->draft)
+        code = save_draft(cli, options->draft, rk_slice_str(draft));
+    free(draft);
+    return code;
+}
+
 int rk_cmd_inspect(rk_cli *cli, int argc, char **argv)
 {
     inspect_options options = {0};
+    rk_store *store = NULL;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    if (options.draft)
+    code = rk_cli_one_place(cli, "inspect", options.store, options.cluster);
+    if (code == RK_EXIT_DONE && options.draft)
         code = check_draft_name(cli, options.draft);
-    rk_store *store = NULL;
+    if (code == RK_EXIT_DONE && options.cluster)
+        return inspect_cluster(cli, &options);
     if (code == RK_EXIT_DONE)
         code = rk_cli_store_open(cli, options.store, RK_LMDB_READ, &store);
     if (code == RK_EXIT_DONE)

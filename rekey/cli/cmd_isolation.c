@@ -5,9 +5,11 @@
 static const rk_opt opts[] = {
     {"store", 0, RK_OPT_STRING, "lmdb:DIR", "search this store instead; changes nothing", false,
      offsetof(rk_cli_isolation, store)},
+    {"cluster", 0, RK_OPT_STRING, "FILE", "the same on all nodes of a cluster file", false,
+     offsetof(rk_cli_isolation, cluster)},
     {"junit", 0, RK_OPT_STRING, "FILE", "also write a JUnit report", false,
      offsetof(rk_cli_isolation, junit)},
-    {"json", 0, RK_OPT_FLAG, NULL, "with --store: print JSON on stdout", false,
+    {"json", 0, RK_OPT_FLAG, NULL, "with --store or --cluster: print JSON on stdout", false,
      offsetof(rk_cli_isolation, json)},
 };
 static const rk_arg args[] = {
@@ -18,7 +20,8 @@ static const rk_syntax syntax = {
     .summary = "Attacks the isolation that a spec promises, for CI; or looks for contamination.",
     .examples = "rekey isolation specs/202611210900_capsule_isolation.yaml\n"
                 "rekey isolation SPEC --junit isolation.xml\n"
-                "rekey isolation SPEC --store lmdb:data\n",
+                "rekey isolation SPEC --store lmdb:data\n"
+                "rekey isolation SPEC --cluster cluster.yaml --json\n",
     .opts = opts,
     .opt_count = RK_COUNT(opts),
     .args = args,
@@ -30,7 +33,8 @@ static const rk_syntax syntax = {
              "`#` say what was tried, on what, and why it failed.\n"
              "\n"
              "With --store, that store is searched, read-only, for records, index entries and\n"
-             "children that are not in the scope they belong to.\n",
+             "children that are not in the scope they belong to. With --cluster, each node\n"
+             "searches its own store, and the numbers add up.\n",
     .exits = {RK_EXIT_NOT_CLEAN, RK_EXIT_STOPPED, RK_EXIT_TRY_AGAIN, RK_EXIT_BAD_SPEC},
 };
 
@@ -40,10 +44,14 @@ int rk_cmd_isolation(rk_cli *cli, int argc, char **argv)
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))
         return code;
-    if (options.store)
+    if (options.store || options.cluster)
+        code = rk_cli_one_place(cli, "isolation", options.store, options.cluster);
+    if (code != RK_EXIT_DONE)
+        return code;
+    if (options.store || options.cluster)
         return rk_cli_isolation_search(cli, &options);
     if (options.json)
         return rk_cli_fail_format(cli, RK_EXIT_USAGE, "the attack prints TAP; --junit writes XML",
-                                  "isolation: --json is for --store only");
+                                  "isolation: --json is for --store and --cluster only");
     return rk_cli_isolation_attack(cli, &options);
 }

@@ -14,7 +14,8 @@ static const rk_opt opts[] = {
 
 static const rk_syntax syntax = {
     .name = "keygen",
-    .summary = "Makes an Ed25519 key pair, for approving plans or for a cluster. Overwrites nothing.",
+    .summary = "Makes an Ed25519 key pair, for approving plans or for a cluster. Overwrites "
+               "nothing.",
     .examples = "rekey keygen -o alice.key\n"
                 "rekey approve move.plan --key alice.key\n",
     .opts = opts,

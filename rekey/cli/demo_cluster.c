@@ -28,7 +28,7 @@ typedef struct nodes {
     rk_demo *demo;
     char cluster[RK_DEMO_PATH_BYTES + 64];
     char config[NODES][RK_DEMO_PATH_BYTES + 64];
-    char name[NODES][16];
+    char name[NODES][32];
     char hex[NODES][2 * RK_PUBLIC_KEY_BYTES + 1];
     unsigned port[NODES];
     pid_t pid[NODES]; /* 0: not running */
@@ -101,7 +101,7 @@ static bool write_cluster(nodes *n, const char *operator_hex)
 
 static bool write_node(nodes *n, int i)
 {
-    char name[32];
+    char name[sizeof n->name[i] + sizeof ".yaml"];
     snprintf(name, sizeof name, "%s.yaml", n->name[i]);
     FILE *file = begin_file(n, name, n->config[i], sizeof n->config[i]);
     if (!file)

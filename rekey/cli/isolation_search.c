@@ -1,7 +1,9 @@
-/* isolation_search.c: `rekey isolation SPEC --store S`, the read-only search for contamination. */
+/* isolation_search.c: `rekey isolation SPEC` with --store or --cluster, the read-only search for
+ * contamination. */
 #include <errno.h>
 #include <inttypes.h>
 
+#include "rekey/cli/cluster.h"
 #include "rekey/cli/isolation_args.h"
 #include "rekey/cli/isolation_print.h"
 #include "rekey/cli/json_out.h"
@@ -15,13 +17,15 @@ static int fail(rk_cli *cli, const rk_cli_isolation *options, rk_status status, 
     return rk_cli_fail(cli, configuration ? RK_EXIT_BAD_SPEC : rk_cli_exit_of(status), err, NULL);
 }
 
+static const char *place_of(const rk_cli_isolation *options)
+{
+    return options->store ? options->store : options->cluster;
+}
+
 /* What is registered under this name may be another text: then phases are of that one. */
 static void note_other_text(rk_cli *cli, const rk_search *search, const rk_spec_source *source)
 {
-    const rk_state *state = rk_search_state(search);
-    rk_digest digest;
-    rk_state_spec_digest(source, &digest);
-    if (state && memcmp(&state->spec_digest, &digest, sizeof digest) != 0)
+    if (rk_report_search_other_text(search, source))
         rk_cli_note(cli, "note: the store knows this migration by another text of its spec; "
                          "searched by the one given");
 }
@@ -64,33 +68,34 @@ static rk_status write_file(const char *path, rk_slice bytes, rk_error *err)
                                strerror(code));
 }
 
-static int save_junit(rk_cli *cli, const char *path, const rk_spec *spec, const rk_search *search)
+static int save_junit(rk_cli *cli, const char *path, const json_t *report)
 {
     rk_error err = {0};
     rk_buf text;
     rk_buf_init(&text, RK_JUNIT_BYTES_MAX);
-    rk_status status = rk_cli_search_junit(spec, search, &text, &err);
+    rk_status status = rk_cli_search_junit(report, &text, &err);
     if (status == RK_OK)
         status = write_file(path, rk_buf_slice(&text), &err);
     rk_buf_fini(&text);
     return status == RK_OK ? RK_EXIT_DONE : rk_cli_fail(cli, RK_EXIT_FAILED, &err, NULL);
 }
 
-static int deliver(rk_cli *cli, const rk_cli_isolation *options, const rk_spec *spec,
-                   const rk_search *search)
+/* Takes the report over. */
+static int deliver(rk_cli *cli, const rk_cli_isolation *options, json_t *report)
 {
     uint64_t found;
-    size_t failed = rk_cli_search_failed(search, &found);
-    int code = options->json ? rk_cli_print_json(cli, rk_cli_search_json(spec, search))
-                             : rk_cli_search_print(cli, spec, search);
+    size_t failed = rk_cli_search_failed(report, &found);
+    int code = options->json ? rk_cli_print_json(cli, rk_report_search_public(report))
+                             : rk_cli_search_print(cli, report);
     if (code == RK_EXIT_DONE && options->junit)
-        code = save_junit(cli, options->junit, spec, search);
+        code = save_junit(cli, options->junit, report);
+    json_decref(report);
     if (code != RK_EXIT_DONE || failed == 0)
         return code;
     return rk_cli_fail_format(cli, RK_EXIT_NOT_CLEAN, NULL,
                               "isolation %s on %s: %" PRIu64 " finding%s of %zu kind%s",
-                              options->spec, options->store, found, found == 1 ? "" : "s", failed,
-                              failed == 1 ? "" : "s");
+                              options->spec, place_of(options), found, found == 1 ? "" : "s",
+                              failed, failed == 1 ? "" : "s");
 }
 
 static int search_store(rk_cli *cli, const rk_cli_isolation *options, rk_store *store,
@@ -104,9 +109,17 @@ static int search_store(rk_cli *cli, const rk_cli_isolation *options, rk_store *
     note_other_text(cli, search, source);
     int code = search_all(cli, options, search);
     if (code == RK_EXIT_DONE)
-        code = deliver(cli, options, spec, search);
+        code = deliver(cli, options, rk_report_search(spec, search));
     rk_search_destroy(search);
     return code;
+}
+
+static int search_cluster(rk_cli *cli, const rk_cli_isolation *options,
+                          const rk_spec_source *source)
+{
+    json_t *report = NULL;
+    int code = rk_cli_cluster_search(cli, options->cluster, source, &report);
+    return code == RK_EXIT_DONE ? deliver(cli, options, report) : code;
 }
 
 int rk_cli_isolation_search(rk_cli *cli, const rk_cli_isolation *options)
@@ -117,8 +130,11 @@ int rk_cli_isolation_search(rk_cli *cli, const rk_cli_isolation *options)
     int code = rk_cli_spec_open(cli, options->spec, &source, &spec);
     if (code != RK_EXIT_DONE)
         return code;
-    code = rk_cli_store_open(cli, options->store, RK_LMDB_READ, &store);
-    if (code == RK_EXIT_DONE)
+    if (options->cluster)
+        code = search_cluster(cli, options, &source);
+    else
+        code = rk_cli_store_open(cli, options->store, RK_LMDB_READ, &store);
+    if (code == RK_EXIT_DONE && store)
         code = search_store(cli, options, store, spec, &source);
     rk_spec_destroy(spec);
     rk_spec_source_fini(&source);

@@ -8,9 +8,15 @@
 #include <string.h>
 
 #include "rekey/audit/audit.h"
+#include "rekey/base/escape.h"
 #include "rekey/engine/process.h"
 #include "rekey/node/message.h"
 #include "rekey/report/report.h"
+
+#define PAGE_BYTES ((size_t)1 << 20)
+
+/* A claim of the highest number there is would be the last one. */
+#define EPOCH_MAX (INT64_C(1) << 53)
 
 struct rk_node_control {
     rk_node_control_config config;
@@ -56,13 +62,18 @@ static rk_status read_leader(call *c)
 {
     json_int_t epoch = json_integer_value(json_object_get(c->request, "epoch"));
     const char *token = text_of(c->request, "token");
+    static const uint8_t nobody[sizeof c->leader.token]; /* stands for an epoch given back */
+    char holder[49];
+    char key[41];
     rk_leader *leader = &c->leader;
-    leader->epoch = epoch > 0 ? (uint64_t)epoch : 0;
+    leader->epoch = epoch > 0 && epoch <= EPOCH_MAX ? (uint64_t)epoch : 0;
     leader->renewed_ms = rk_clock_wall_ms(c->control->config.clock);
-    snprintf(leader->holder, sizeof leader->holder, "%.48s (%.40s)", text_of(c->request, "holder"),
-             c->peer->name);
+    rk_text_escape(rk_slice_str(text_of(c->request, "holder")), holder, sizeof holder);
+    rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
+    snprintf(leader->holder, sizeof leader->holder, "%s (%s)", holder, key);
     if (leader->epoch == 0 ||
-        rk_unhex(rk_slice_str(token), leader->token, sizeof leader->token, NULL) != RK_OK)
+        rk_unhex(rk_slice_str(token), leader->token, sizeof leader->token, NULL) != RK_OK ||
+        memcmp(leader->token, nobody, sizeof nobody) == 0)
         return rk_error_set(c->err, RK_INVALID, "%s: no epoch and token of a coordinator",
                             text_of(c->request, "op"));
     return RK_OK;
@@ -71,13 +82,35 @@ static rk_status read_leader(call *c)
 static rk_status hold(call *c)
 {
     rk_status status = read_leader(c);
-    return status == RK_OK ? rk_leader_hold(c->control->config.store, &c->leader, c->err) : status;
+    if (status == RK_OK)
+        status = rk_leader_hold(c->control->config.store, &c->leader, c->err);
+    return status == RK_CONFLICT ? RK_BUSY : status; /* somebody else leads */
+}
+
+/* Who decides for other nodes than we know of must not lead: it would leave some of them behind. */
+static rk_status check_cluster(const call *c)
+{
+    char ours[RK_DIGEST_HEX_BYTES];
+    rk_digest digest;
+    rk_cluster_digest(c->control->config.cluster, &digest);
+    rk_hex(rk_slice_of(digest.bytes, sizeof digest.bytes), ours);
+    if (strcmp(ours, text_of(c->request, "cluster")) == 0)
+        return RK_OK;
+    return rk_error_set(c->err, RK_INVALID,
+                        "the coordinator's cluster file names other nodes than node %s knows",
+                        name_of(c->control));
 }
 
 static rk_status op_claim(call *c)
 {
     rk_status status = read_leader(c);
-    return status == RK_OK ? rk_leader_claim(c->control->config.store, &c->leader, c->err) : status;
+    if (status == RK_OK)
+        status = check_cluster(c);
+    if (status == RK_OK)
+        status = rk_leader_claim(c->control->config.store, &c->leader, c->err);
+    if (status == RK_OK) /* what an earlier leader has begun ends at its next step */
+        rk_work_supersede(c->control->config.work, c->leader.epoch);
+    return status;
 }
 
 static rk_status op_release(call *c)
@@ -100,19 +133,21 @@ static rk_status op_look(call *c)
     rk_leader leader = {0};
     rk_prepared prepared;
     rk_migration *migration = NULL;
-    rk_error ignored = {0};
+    rk_error why = {0};
     const rk_node_control_config *config = &c->control->config;
     rk_status status = rk_leader_look(config->store, &leader, c->err);
     if (status != RK_OK && status != RK_NOT_FOUND)
         return status;
     bool live = rk_leader_live(&leader, rk_clock_wall_ms(config->clock));
     json_object_set_new(c->reply, "leader_epoch", json_integer((json_int_t)leader.epoch));
-    json_object_set_new(c->reply, "holder", live ? json_string(leader.holder) : json_null());
+    json_object_set_new(c->reply, "holder", live ? rk_message_text(leader.holder) : json_null());
     call quiet = *c;
-    quiet.err = &ignored;
+    quiet.err = &why;
     status = open_migration(&quiet, false, &migration);
     if (status == RK_NOT_FOUND)
         return RK_OK;
+    if (status != RK_OK && c->err)
+        *c->err = why;
     if (status == RK_OK)
         json_object_set_new(c->reply, "has_canary",
                             json_boolean(migration->spec->canary_count > 0));
@@ -235,10 +270,13 @@ static rk_status op_start(call *c)
 static rk_status op_poll(call *c)
 {
     rk_status status = json_object_get(c->request, "epoch") ? hold(c) : RK_OK;
-    if (status == RK_OK)
-        json_object_set_new(c->reply, "work",
-                            rk_work_poll(c->control->config.work, text_of(c->request, "name")));
-    return status;
+    if (status != RK_OK)
+        return status;
+    json_t *work = rk_work_poll(c->control->config.work, text_of(c->request, "name"));
+    if (!work)
+        return rk_error_set(c->err, RK_NOMEM, "poll: out of memory");
+    json_object_set_new(c->reply, "work", work);
+    return RK_OK;
 }
 
 static rk_status op_cancel(call *c)
@@ -317,6 +355,49 @@ static rk_status op_status(call *c)
     return status;
 }
 
+static rk_status op_quarantine(call *c)
+{
+    rk_migration *migration = NULL;
+    json_t *entries = NULL;
+    rk_buf last;
+    rk_buf_init(&last, RK_STATE_KEY_BYTES_MAX);
+    rk_status status = rk_message_bytes(json_object_get(c->request, "after"), &last, c->err);
+    if (status == RK_OK)
+        status = open_migration(c, false, &migration);
+    if (status == RK_OK)
+        status = rk_report_quarantine(migration, PAGE_BYTES, &last, &entries, c->err);
+    if (status == RK_OK) {
+        json_object_set_new(c->reply, "entries", entries);
+        json_object_set_new(c->reply, "after", rk_message_bytes_write(rk_buf_slice(&last)));
+    }
+    rk_migration_close(migration);
+    rk_buf_fini(&last);
+    return status;
+}
+
+static rk_status op_audit(call *c)
+{
+    rk_migration *migration = NULL;
+    rk_view *view = NULL;
+    json_t *page = NULL;
+    json_int_t from = json_integer_value(json_object_get(c->request, "from"));
+    bool verify = json_is_true(json_object_get(c->request, "verify"));
+    uint64_t next = from > 0 ? (uint64_t)from : 1;
+    rk_status status = open_migration(c, false, &migration);
+    if (status == RK_OK)
+        status = rk_snapshot_open(migration->store, &view, c->err);
+    if (status == RK_OK)
+        status =
+            rk_report_audit(view, migration->tables.meta, PAGE_BYTES, verify, &next, &page, c->err);
+    rk_snapshot_close(view);
+    rk_migration_close(migration);
+    if (status != RK_OK)
+        return status;
+    json_object_set_new(c->reply, "audit", page);
+    json_object_set_new(c->reply, "next", json_integer((json_int_t)next));
+    return RK_OK;
+}
+
 static rk_status op_health(call *c)
 {
     char work[RK_WORK_NAME_BYTES_MAX + 1];
@@ -342,7 +423,8 @@ static const operation operations[] = {
     {"activate", true, op_activate},  {"start", false, op_start},
     {"poll", false, op_poll},         {"cancel", false, op_cancel},
     {"decision", false, op_decision}, {"commit", true, op_commit},
-    {"abort", true, op_abort},
+    {"abort", true, op_abort},        {"quarantine", false, op_quarantine},
+    {"audit", false, op_audit},
 };
 
 static const operation *find(const char *name)
@@ -363,14 +445,18 @@ static bool may_ask(rk_role role, const operation *what)
 static rk_status answer(call *c)
 {
     const operation *found = find(text_of(c->request, "op"));
+    const char *holder = text_of(c->request, "holder");
+    char key[41];
+    char by[41];
     if (!may_ask(c->peer->role, found))
         return rk_error_set(c->err, RK_AUTH, "a %s may not ask about the migration",
                             rk_role_name(c->peer->role));
     if (!found)
         return rk_error_set(c->err, RK_INVALID, "no such operation: \"%.32s\"",
                             text_of(c->request, "op"));
-    snprintf(c->who, sizeof c->who, "%.40s, by %.40s", c->peer->name,
-             *text_of(c->request, "holder") ? text_of(c->request, "holder") : "key");
+    rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
+    rk_text_escape(rk_slice_str(*holder ? holder : "key"), by, sizeof by);
+    snprintf(c->who, sizeof c->who, "%s, by %s", key, by);
     rk_status status = found->leads ? hold(c) : RK_OK;
     return status == RK_OK ? found->answer(c) : status;
 }
@@ -380,14 +466,22 @@ static rk_status write_reply(const json_t *reply, rk_buf *out, rk_error *err)
     char *text = json_dumps(reply, JSON_COMPACT);
     if (!text)
         return rk_error_set(err, RK_NOMEM, "the reply: out of memory");
-    rk_status status = rk_buf_append(out, rk_slice_str(text), err);
+    size_t len = strlen(text);
+    rk_status status = rk_buf_append(out, rk_slice_of(text, len), err);
     free(text);
+    if (status == RK_LIMIT)
+        return rk_error_set(err, status, "the reply has %zu bytes, a session carries %zu", len,
+                            out->max);
     return status;
 }
 
 rk_status rk_node_control_answer(rk_node_control *control, const rk_access_entry *peer,
                                  rk_slice request, rk_buf *reply, rk_error *err)
 {
+    /* Before anything is read: a tree takes many times its text. */
+    if (peer->role == RK_ROLE_CLIENT || peer->role == RK_ROLE_NONE)
+        return rk_error_set(err, RK_AUTH, "a %s may not ask about the migration",
+                            rk_role_name(peer->role));
     json_error_t where;
     json_t *object =
         json_loadb((const char *)request.ptr, request.len, JSON_REJECT_DUPLICATES, &where);
@@ -435,10 +529,13 @@ static rk_status look_back(rk_node_control *control, rk_error *err)
     rk_table meta;
     rk_view *view = NULL;
     rk_prepared prepared;
+    rk_error why = {0};
     rk_status status =
-        rk_store_table(control->config.store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, err);
+        rk_store_table(control->config.store, RK_META_TABLE, RK_TABLE_RECORDS, false, &meta, &why);
     if (status == RK_NOT_FOUND)
         return RK_OK;
+    if (status != RK_OK && err)
+        *err = why;
     if (status == RK_OK)
         status = rk_snapshot_open(control->config.store, &view, err);
     if (status == RK_OK)

@@ -1,9 +1,11 @@
 #include "rekey/node/message.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rekey/base/escape.h"
 #include "rekey/plan/source_json.h"
 
 static json_t *integer(uint64_t value)
@@ -23,36 +25,54 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+/* --- text from outside ------------------------------------------------------------------------ */
+
+json_t *rk_message_text(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    size_t room = 4 * strlen(text) + 8;
+    char *escaped = malloc(room);
+    if (!escaped)
+        return NULL;
+    rk_text_escape(rk_slice_str(text), escaped, room);
+    string = json_string(escaped);
+    free(escaped);
+    return string;
+}
+
 /* --- errors ----------------------------------------------------------------------------------- */
 
 /* The words of rk_status_name; a status's number is nobody else's business. */
 json_t *rk_message_error(rk_status status, const rk_error *error)
 {
-    return json_pack("{s:s, s:i, s:i, s:s%}", "status", rk_status_name(status), "origin",
-                     (int)error->origin, "native", error->native, "message", error->message,
-                     strlen(error->message));
+    return json_pack("{s:s, s:i, s:i, s:o}", "status", rk_status_name(status), "origin",
+                     (int)error->origin, "native", error->native, "message",
+                     rk_message_text(error->message));
 }
 
 rk_status rk_message_error_read(const json_t *object, rk_error *out)
 {
     rk_status found = RK_IO;
-    for (int status = RK_OK; status <= RK_IO; status++)
+    for (int status = RK_OK + 1; status <= RK_IO; status++)
         if (strcmp(rk_status_name((rk_status)status), text_of(object, "status")) == 0)
             found = (rk_status)status;
-    *out = (rk_error){.native = (int)json_integer_value(json_object_get(object, "native"))};
+    json_int_t native = json_integer_value(json_object_get(object, "native"));
+    *out = (rk_error){.native = native >= INT_MIN && native <= INT_MAX ? (int)native : 0};
     json_int_t origin = json_integer_value(json_object_get(object, "origin"));
     out->origin =
         origin >= RK_ORIGIN_NONE && origin <= RK_ORIGIN_ERRNO ? (rk_origin)origin : RK_ORIGIN_NONE;
-    snprintf(out->message, sizeof out->message, "%s", text_of(object, "message"));
+    rk_text_escape(rk_slice_str(text_of(object, "message")), out->message, sizeof out->message);
     return found;
 }
 
 /* --- progress --------------------------------------------------------------------------------- */
 
 static const char *const tasks[] = {
-    "begin",           "backfill",   "verify", "flip",          "promise",
-    "look for losses", "rollback",   "undo",   "sweep indexes", "undone",
-    "contract",        "delete old", "finish", "done",          "scan",
+    "begin",    "backfill", "verify",        "flip",   "promise",  "look for losses",
+    "rollback", "undo",     "sweep indexes", "undone", "contract", "delete old",
+    "finish",   "done",     "scan",          "search", "inspect",
 };
 
 static const char *known(const char *text, const char *const *words, size_t count,
@@ -76,18 +96,21 @@ json_t *rk_message_progress(const rk_run_progress *progress)
 void rk_message_progress_read(const json_t *object, rk_run_progress *out)
 {
     const char *const tiers[] = {rk_tier_name(RK_TIER_CANARY), rk_tier_name(RK_TIER_PRODUCTION)};
+    uint64_t units = integer_of(object, "batch_units");
     *out = (rk_run_progress){
         .task = known(text_of(object, "task"), tasks, sizeof tasks / sizeof *tasks, "work"),
         .tier = known(text_of(object, "tier"), tiers, 2, ""),
         .done = integer_of(object, "done"),
         .total = integer_of(object, "total"),
-        .batch_units = (uint32_t)integer_of(object, "batch_units"),
+        .batch_units = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX,
         .quarantined = integer_of(object, "quarantined"),
         .changes = integer_of(object, "changes"),
     };
 }
 
 /* --- runs ------------------------------------------------------------------------------------- */
+
+#define WORKERS_MAX 64
 
 static const char *const goals[] = {
     [RK_GOAL_BACKFILLED] = "backfilled",
@@ -116,7 +139,7 @@ void rk_message_run_write(json_t *order, const rk_run_options *run)
 static bool read_tier(const json_t *order, rk_run_options *out)
 {
     const char *tier = text_of(order, "tier");
-    out->one_tier = *tier != '\0';
+    out->one_tier = json_object_get(order, "tier") != NULL;
     if (!out->one_tier)
         return true;
     out->tier = RK_TIER_PRODUCTION;
@@ -128,9 +151,10 @@ static bool read_tier(const json_t *order, rk_run_options *out)
 static bool read_promise(const json_t *order, rk_run_options *out, rk_promise *promise)
 {
     const char *decider = text_of(order, "decider");
+    promise->epoch = integer_of(order, "epoch");
     if (!json_object_get(order, "decision"))
         return true;
-    if (!*decider || strlen(decider) > RK_NODE_NAME_BYTES_MAX ||
+    if (out->goal < RK_GOAL_FLIP || !*decider || strlen(decider) > RK_NODE_NAME_BYTES_MAX ||
         !rk_message_id_read(json_object_get(order, "decision"), &promise->id))
         return false;
     snprintf(promise->decider, sizeof promise->decider, "%s", decider);
@@ -141,14 +165,18 @@ static bool read_promise(const json_t *order, rk_run_options *out, rk_promise *p
 bool rk_message_run(const json_t *order, rk_run_options *out, rk_promise *promise)
 {
     const char *goal = text_of(order, "goal");
-    uint64_t workers = integer_of(order, "workers");
+    const json_t *accepts = json_object_get(order, "accept_loss");
+    const json_t *number = json_object_get(order, "workers");
+    json_int_t workers = json_integer_value(number);
     size_t found = 0;
     while (found < GOALS && strcmp(goals[found], goal) != 0)
         found++;
-    *out = (rk_run_options){.goal = (rk_goal)found, .workers = (uint32_t)(workers & 63)};
-    out->accept_loss = json_is_true(json_object_get(order, "accept_loss"));
-    return found < GOALS && workers <= 63 && read_tier(order, out) &&
-           read_promise(order, out, promise);
+    if (found == GOALS || workers < 0 || workers > WORKERS_MAX ||
+        (number && !json_is_integer(number)) || (accepts && !json_is_boolean(accepts)))
+        return false;
+    *out = (rk_run_options){
+        .goal = (rk_goal)found, .workers = (uint32_t)workers, .accept_loss = json_is_true(accepts)};
+    return read_tier(order, out) && read_promise(order, out, promise);
 }
 
 /* --- specs, losses, ids ----------------------------------------------------------------------- */
@@ -178,6 +206,28 @@ json_t *rk_message_losses(const rk_losses *losses)
         json_array_append_new(keys, json_string(hex));
     }
     return json_pack("{s:o, s:o}", "count", integer(losses->count), "keys", keys);
+}
+
+json_t *rk_message_bytes_write(rk_slice bytes)
+{
+    char hex[2 * RK_STATE_KEY_BYTES_MAX + 1];
+    if (bytes.len > RK_STATE_KEY_BYTES_MAX)
+        return NULL;
+    rk_hex(bytes, hex);
+    return json_string(hex);
+}
+
+rk_status rk_message_bytes(const json_t *hex, rk_buf *out, rk_error *err)
+{
+    uint8_t bytes[RK_STATE_KEY_BYTES_MAX];
+    const char *text = json_string_value(hex);
+    size_t len = text ? strlen(text) / 2 : 0;
+    rk_buf_reset(out);
+    if (!hex)
+        return RK_OK;
+    if (!text || len > sizeof bytes || rk_unhex(rk_slice_str(text), bytes, len, NULL) != RK_OK)
+        return rk_error_set(err, RK_INVALID, "a key that is not in hex");
+    return rk_buf_set(out, rk_slice_of(bytes, len), err);
 }
 
 json_t *rk_message_id(const rk_decision_id *id)

@@ -13,6 +13,11 @@
 #include "rekey/engine/decision.h"
 #include "rekey/remote/link.h"
 
+/* Text as a JSON string; if there are bytes in it that are no UTF-8 (of a key, in an error), as
+ * rk_text_escape writes it. */
+json_t *rk_message_text(const char *text);
+
+/* {"status", "origin", "native", "message"}. What cannot be understood is RK_IO; never RK_OK. */
 json_t *rk_message_error(rk_status status, const rk_error *error);
 rk_status rk_message_error_read(const json_t *object, rk_error *out);
 
@@ -21,11 +26,12 @@ json_t *rk_message_progress(const rk_run_progress *progress);
 /* Texts of `out` are static: a task or tier that this version does not know is "work". */
 void rk_message_progress_read(const json_t *object, rk_run_progress *out);
 
-/* {"goal", "tier"?, "workers", "accept_loss", "decision"?, "decider"?}; into `order`. */
+/* {"goal", "tier"?, "workers", "accept_loss", "decision"?, "decider"?}; into `order`. A promise is
+ * of a single change. */
 void rk_message_run_write(json_t *order, const rk_run_options *run);
 bool rk_message_run(const json_t *order, rk_run_options *out, rk_promise *promise);
 
-/* {"name", "text", "files": [{"name", "bytes"}]}, all of it UTF-8 text. */
+/* {"name", "text", "files": [{"name", "text"}]}, all of it UTF-8 text. */
 json_t *rk_message_spec_write(const rk_spec_source *source);
 rk_status rk_message_spec(const json_t *object, rk_spec_source *out, rk_error *err);
 
@@ -41,6 +47,10 @@ rk_status rk_message_call(rk_link *link, size_t node, json_t *request, uint32_t 
 /* "not", "promised", "aborted", "committed"; what is none of them is "not". */
 json_t *rk_message_decided(rk_decided decided);
 rk_decided rk_message_decided_read(const json_t *word);
+
+/* Keys in hex; what is not there is empty. RK_INVALID, also for more than `out` can hold. */
+json_t *rk_message_bytes_write(rk_slice bytes);
+rk_status rk_message_bytes(const json_t *hex, rk_buf *out, rk_error *err);
 
 json_t *rk_message_id(const rk_decision_id *id);
 bool rk_message_id_read(const json_t *hex, rk_decision_id *out);

@@ -1,6 +1,9 @@
 #include "rekey/node/node.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +30,7 @@ struct rk_node {
     size_t self;
     rk_secret_key key;
     rk_store *store;
+    int store_lock; /* a descriptor; -1: none */
     rk_work *work;
     rk_node_control *control;
     rk_service *service;
@@ -72,6 +76,25 @@ static rk_status find_self(rk_node *node, rk_error *err)
     return RK_OK;
 }
 
+/* What a node knows of its store (sessions, promises, work) is in its memory: two would not see
+ * each other. Other processes may work on it all the same. */
+static rk_status lock_store(rk_node *node, const char *folder, rk_error *err)
+{
+    char path[PATH_MAX];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int length = snprintf(path, sizeof path, "%s/node.lock", folder);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return rk_error_set(err, RK_INVALID, "open store %s: the path is too long", folder);
+    node->store_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (node->store_lock < 0)
+        return rk_error_set(err, RK_IO, "open %s: %s", path, strerror(errno));
+    if (fcntl(node->store_lock, F_SETLK, &whole) == 0)
+        return RK_OK;
+    if (errno == EACCES || errno == EAGAIN)
+        return rk_error_set(err, RK_BUSY, "another node has the store %s", folder);
+    return rk_error_set(err, RK_IO, "lock %s: %s", path, strerror(errno));
+}
+
 static rk_status open_store(rk_node *node, rk_error *err)
 {
     rk_location at;
@@ -80,7 +103,9 @@ static rk_status open_store(rk_node *node, rk_error *err)
     if (status == RK_OK && at.kind != RK_LOCATION_LMDB)
         status =
             rk_error_set(err, RK_INVALID, "open store %s: a node's is lmdb:DIR", node->file->store);
-    return status == RK_OK ? rk_lmdb_open(at.path, &options, &node->store, err) : status;
+    if (status == RK_OK)
+        status = rk_lmdb_open(at.path, &options, &node->store, err);
+    return status == RK_OK ? lock_store(node, at.path, err) : status;
 }
 
 static uint32_t default_workers(void)
@@ -102,6 +127,8 @@ static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *e
 {
     uint32_t workers = node->file->workers ? node->file->workers : default_workers();
     rk_status status = rk_work_create(node->store, clock, workers, &node->work, err);
+    if (status == RK_OK)
+        rk_work_place(node->work, node->cluster, node->self);
     rk_node_control_config control = {.store = node->store,
                                       .clock = clock,
                                       .cluster = node->cluster,
@@ -164,6 +191,7 @@ rk_status rk_node_open(const char *path, const rk_clock *clock, rk_node_log log,
     rk_node *node = calloc(1, sizeof *node);
     if (!node)
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    node->store_lock = -1;
     node->log = log;
     node->log_context = log_context;
     rk_status status = rk_node_file_load(path, &node->file, findings, err);
@@ -247,6 +275,8 @@ void rk_node_close(rk_node *node)
     rk_node_control_destroy(node->control);
     rk_work_destroy(node->work);
     rk_store_close(node->store);
+    if (node->store_lock >= 0)
+        close(node->store_lock);
     rk_secret_key_wipe(&node->key);
     rk_cluster_destroy(node->cluster);
     rk_node_file_destroy(node->file);

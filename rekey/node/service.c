@@ -9,7 +9,8 @@
 
 #define RESULTS_MAX      (1u << 16)
 #define ARENA_BYTES_MAX  ((size_t)16 << 20)
-#define RESULT_BYTES_MAX ((size_t)64 << 20)
+#define RESULT_BYTES_MAX ((size_t)256 << 20)
+#define KEPT_BYTES_MAX   ((size_t)2048) /* of one result: all that a table of them can hold */
 
 struct rk_service {
     rk_service_config config;
@@ -87,14 +88,15 @@ static rk_status write_reply(rk_service *service, question *q, rk_buf *out)
     return rk_reply_encode(&q->reply, out, NULL);
 }
 
-/* Whether doing it twice would be more than doing it once. */
+/* Whether doing it twice would be more than doing it once. What is asked of the migration names
+ * what it is about, and may be asked again. */
 static bool changes(const rk_envelope *envelope)
 {
     rk_batch_request batch;
     rk_arena arena;
-    bool found = envelope->kind == RK_REQUEST_CONTROL;
+    bool found = false;
     if (envelope->kind != RK_REQUEST_BATCH)
-        return found;
+        return false;
     rk_arena_init(&arena, ARENA_BYTES_MAX);
     if (rk_batch_decode(envelope->body, &arena, &batch, NULL) == RK_OK)
         for (size_t i = 0; i < batch.count && !found; i++)
@@ -112,6 +114,24 @@ static void name_operation(question *q)
         rk_slice_of(q->envelope.operation.bytes, sizeof q->envelope.operation.bytes)};
     rk_digest_parts("rekey operation v1", parts, 2, &digest);
     memcpy(q->id.bytes, digest.bytes, sizeof q->id.bytes);
+}
+
+/* Keeps the result for repetitions, or, of one that is too long, that there was one. So the
+ * table has room for as many results as it has entries, whatever the peers ask. */
+static void keep(rk_service *service, question *q, const rk_buf *out)
+{
+    if (out->len <= KEPT_BYTES_MAX) {
+        (void)rk_dedup_finish(service->results, &q->id, rk_buf_slice(out), NULL);
+        return;
+    }
+    rk_buf brief;
+    rk_reply reply = {.incarnation = service->incarnation};
+    rk_buf_init(&brief, KEPT_BYTES_MAX);
+    reply.status = rk_error_set(&reply.error, RK_UNCERTAIN,
+                                "it was done; its answer of %zu bytes was not kept", out->len);
+    if (rk_reply_encode(&reply, &brief, NULL) == RK_OK)
+        (void)rk_dedup_finish(service->results, &q->id, rk_buf_slice(&brief), NULL);
+    rk_buf_fini(&brief);
 }
 
 /* Done once. RK_BUSY: another thread is at it; the exchange is dropped and comes again. */
@@ -133,11 +153,12 @@ static rk_status answer_once(rk_service *service, question *q, rk_buf *out)
     if (status == RK_OK)
         status = write_reply(service, q, out);
     pthread_mutex_lock(&service->lock);
-    /* What changed nothing may be tried again under its name. */
-    if (status != RK_OK || q->reply.status == RK_BUSY || q->reply.status == RK_FULL)
+    /* What could not be tried may be tried again under its name. What may have changed something
+     * and has no result to keep stays pending, so that it is not done again. */
+    if (q->reply.status == RK_BUSY || q->reply.status == RK_FULL)
         rk_dedup_forget(service->results, &q->id);
-    else
-        status = rk_dedup_finish(service->results, &q->id, rk_buf_slice(out), NULL);
+    else if (status == RK_OK)
+        keep(service, q, out);
     pthread_mutex_unlock(&service->lock);
     return status;
 }

@@ -6,14 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rekey/base/escape.h"
 #include "rekey/crypto/crypto.h"
 #include "rekey/engine/process.h"
+#include "rekey/node/looking.h"
 #include "rekey/node/message.h"
 #include "rekey/report/report.h"
 
 #define STEP_UNDER_WAY "going"
+#define LEASE_NS       ((uint64_t)RK_WORK_LEASE_MS * 1000000)
 
-typedef enum work_kind { WORK_RUN, WORK_PLAN, WORK_VERIFY, WORK_KINDS } work_kind;
+typedef enum work_kind {
+    WORK_RUN,
+    WORK_PLAN,
+    WORK_VERIFY,
+    WORK_SEARCH,
+    WORK_INSPECT,
+    WORK_KINDS
+} work_kind;
 
 /* What is under way; only the stepping thread touches it. */
 typedef struct job {
@@ -29,6 +39,7 @@ typedef struct job {
     rk_run *run;
     rk_plan_scan *scan;
     rk_verification *verification;
+    rk_looking *looking; /* SEARCH and INSPECT: from the order on */
 } job;
 
 typedef struct work_view {
@@ -45,6 +56,9 @@ struct rk_work {
     rk_store *store;
     const rk_clock *clock;
     uint32_t workers;
+    rk_actor process;          /* what all jobs have in common; looked up once, by one thread */
+    const rk_cluster *cluster; /* NULL: any tenant may be in the store */
+    size_t self;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool closed;
@@ -52,8 +66,9 @@ struct rk_work {
     job *next; /* ordered, not begun */
     bool busy; /* a job is under way */
     bool cancelled;
-    int64_t asked_ms;
+    uint64_t asked_ns; /* of the clock that does not jump */
     work_view view;
+    uint64_t view_epoch; /* the leader's whose run it is; 0 for other work */
     /* The stepping thread's: */
     job *current;
 };
@@ -64,11 +79,26 @@ static void destroy_job(job *j)
 {
     if (!j)
         return;
+    rk_looking_destroy(j->looking);
     rk_verify_destroy(j->verification);
     rk_plan_scan_destroy(j->scan);
     rk_migration_close(j->migration);
     rk_spec_source_fini(&j->source);
     free(j);
+}
+
+/* A tenant that lives elsewhere would be read by nobody: its clients ask another node. */
+static rk_status check_resident(const void *context, rk_slice tenant, rk_error *err)
+{
+    const rk_work *work = context;
+    const rk_cluster_node *nodes = work->cluster->nodes;
+    size_t owner = rk_cluster_owner(work->cluster, tenant);
+    if (owner == work->self)
+        return RK_OK;
+    return rk_error_set(err, RK_INVALID,
+                        "tenant \"%.*s\" lives on node %s, and its records are in the store of %s",
+                        (int)(tenant.len < 64 ? tenant.len : 64), (const char *)tenant.ptr,
+                        nodes[owner].name, nodes[work->self].name);
 }
 
 static rk_status begin_plan(rk_work *work, job *j, rk_error *err)
@@ -83,11 +113,14 @@ static rk_status begin_plan(rk_work *work, job *j, rk_error *err)
     if (status != RK_OK)
         return status;
     status = rk_plan_scan_start(work->store, &j->source, spec, j->spec_path, &j->scan, err);
-    if (status != RK_OK)
+    if (status != RK_OK) {
         rk_spec_destroy(spec);
-    else
-        j->source = (rk_spec_source){0};
-    return status;
+        return status;
+    }
+    j->source = (rk_spec_source){0};
+    if (work->cluster)
+        rk_plan_scan_confine(j->scan, check_resident, work);
+    return RK_OK;
 }
 
 static rk_status load_state(const rk_migration *migration, rk_state *state, rk_error *err)
@@ -186,10 +219,19 @@ static void step_verify(job *j, step_result *out)
     out->result = rk_report_verify(j->migration->spec, report);
 }
 
+static void step_looking(job *j, step_result *out)
+{
+    out->status = rk_looking_step(j->looking, &out->progress, &out->result, &out->error);
+    if (out->result)
+        out->state = "finished";
+}
+
 static void step_job(rk_work *work, job *j, step_result *out)
 {
     if (j->kind == WORK_RUN)
         step_run(j, out);
+    else if (j->looking)
+        step_looking(j, out);
     else if (j->kind == WORK_PLAN)
         step_plan(work, j, out);
     else
@@ -201,8 +243,8 @@ static void end_job(rk_work *work, job *j, step_result *last)
 {
     char outcome[256];
     rk_error ending = {0};
-    snprintf(outcome, sizeof outcome, "%.32s%s%.200s", last->state, *last->reason ? ": " : "",
-             last->status == RK_OK ? last->reason : last->error.message);
+    const char *why = last->status == RK_OK ? last->reason : last->error.message;
+    snprintf(outcome, sizeof outcome, "%.32s%s%.200s", last->state, *why ? ": " : "", why);
     rk_status status = rk_run_end(j->run, outcome, &ending);
     j->run = NULL;
     if (status != RK_OK && last->status == RK_OK) {
@@ -245,10 +287,10 @@ static job *choose(rk_work *work, uint32_t wait_ms)
     return work->current;
 }
 
-static bool must_stop(const rk_work *work, int64_t now_ms)
+static bool must_stop(const rk_work *work)
 {
-    return work->cancelled || work->closed || work->next ||
-           now_ms - work->asked_ms > RK_WORK_LEASE_MS;
+    uint64_t idle_ns = rk_clock_monotonic_ns(work->clock) - work->asked_ns;
+    return work->cancelled || work->closed || work->next || idle_ns > LEASE_NS;
 }
 
 void rk_work_step(rk_work *work, uint32_t wait_ms)
@@ -256,12 +298,12 @@ void rk_work_step(rk_work *work, uint32_t wait_ms)
     step_result step = {.state = STEP_UNDER_WAY, .reason = ""};
     pthread_mutex_lock(&work->lock);
     job *j = choose(work, wait_ms);
-    bool stops = j && must_stop(work, rk_clock_wall_ms(work->clock));
+    bool stops = j && must_stop(work);
     step.progress = work->view.progress;
     pthread_mutex_unlock(&work->lock);
     if (!j)
         return;
-    bool begun = j->run || j->scan || j->verification;
+    bool begun = j->run || j->scan || j->verification || j->looking;
     if (stops)
         step.state = "stopped";
     else if (!begun)
@@ -277,7 +319,7 @@ void rk_work_step(rk_work *work, uint32_t wait_ms)
     if (over)
         end_job(work, j, &step);
     pthread_mutex_lock(&work->lock);
-    if (work->next && over)
+    if (work->next)
         json_decref(step.result); /* the view is the next one's already */
     else
         show(work, &step);
@@ -299,14 +341,14 @@ static rk_status read_run(rk_work *work, const json_t *order, job *j, rk_error *
 static rk_status read_plan(const json_t *order, job *j, rk_error *err)
 {
     const char *path = json_string_value(json_object_get(order, "spec_path"));
-    snprintf(j->spec_path, sizeof j->spec_path, "%s", path ? path : "");
+    rk_text_escape(rk_slice_str(path ? path : ""), j->spec_path, sizeof j->spec_path);
     return rk_message_spec(json_object_get(order, "spec"), &j->source, err);
 }
 
 static rk_status read_order(rk_work *work, const json_t *order, const char *who, job *j,
                             rk_error *err)
 {
-    static const char *const kinds[WORK_KINDS] = {"run", "plan", "verify"};
+    static const char *const kinds[WORK_KINDS] = {"run", "plan", "verify", "search", "inspect"};
     const char *kind = json_string_value(json_object_get(order, "kind"));
     int found = -1;
     for (int i = 0; kind && i < WORK_KINDS; i++)
@@ -316,18 +358,26 @@ static rk_status read_order(rk_work *work, const json_t *order, const char *who,
                             kind ? kind : "");
     j->kind = (work_kind)found;
     j->tenant_in_value = json_is_true(json_object_get(order, "isolation"));
-    rk_actor_of_process(kind, &j->actor);
+    j->actor = work->process;
+    rk_random_bytes(j->actor.lease.token, sizeof j->actor.lease.token);
+    snprintf(j->actor.lease.command, sizeof j->actor.lease.command, "%s", kind);
     snprintf(j->actor.name, sizeof j->actor.name, "%s", who);
     if (j->kind == WORK_RUN)
         return read_run(work, order, j, err);
+    if (j->kind == WORK_SEARCH || j->kind == WORK_INSPECT)
+        return rk_looking_create(work->store, work->clock, order, &j->looking, err);
     return j->kind == WORK_PLAN ? read_plan(order, j, err) : RK_OK;
 }
 
-/* Under the lock. Work of a leader takes the place of the same leader's earlier work: the caller
- * has checked that the leader is the leader. */
+/* Under the lock; takes the job over. Work of a leader takes the place of the same leader's earlier
+ * work: the caller has checked that the leader is the leader. */
 static rk_status enqueue(rk_work *work, const char *name, job *j, rk_error *err)
 {
     bool mine = j->kind == WORK_RUN;
+    if (strcmp(work->view.name, name) == 0) {
+        destroy_job(j); /* another thread was faster */
+        return RK_OK;
+    }
     if (work->closed)
         return rk_error_set(err, RK_BUSY, "the node is stopping");
     if (work->busy && !mine)
@@ -336,19 +386,31 @@ static rk_status enqueue(rk_work *work, const char *name, job *j, rk_error *err)
     work->next = j;
     work->busy = true;
     work->cancelled = false;
-    work->asked_ms = rk_clock_wall_ms(work->clock);
+    work->asked_ns = rk_clock_monotonic_ns(work->clock);
     json_decref(work->view.result);
+    work->view_epoch = mine ? j->promise.epoch : 0;
     work->view = (work_view){.state = STEP_UNDER_WAY, .progress = {.task = "begin", .tier = ""}};
     snprintf(work->view.name, sizeof work->view.name, "%s", name);
     pthread_cond_signal(&work->changed);
     return RK_OK;
 }
 
+/* It stands in logs and in systemd's status. */
+static bool is_name(const char *name)
+{
+    size_t len = 0;
+    while (name && name[len] > ' ' && name[len] <= '~')
+        len++;
+    return len > 0 && len <= RK_WORK_NAME_BYTES_MAX && name[len] == '\0';
+}
+
 rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_error *err)
 {
     const char *name = json_string_value(json_object_get(order, "name"));
-    if (!name || !*name || strlen(name) > RK_WORK_NAME_BYTES_MAX)
-        return rk_error_set(err, RK_INVALID, "an order without a name");
+    if (!is_name(name))
+        return rk_error_set(err, RK_INVALID,
+                            "an order without a name of 1 to %d printable characters",
+                            RK_WORK_NAME_BYTES_MAX);
     pthread_mutex_lock(&work->lock);
     bool known = strcmp(work->view.name, name) == 0;
     pthread_mutex_unlock(&work->lock);
@@ -376,15 +438,23 @@ json_t *rk_work_poll(rk_work *work, const char *name)
     if (strcmp(view->name, name) != 0 || !*name) {
         out = json_pack("{s:s, s:s}", "name", name, "state", "gone");
     } else {
-        work->asked_ms = rk_clock_wall_ms(work->clock);
-        out = json_pack("{s:s, s:s, s:o, s:s, s:O*}", "name", name, "state", view->state,
-                        "progress", rk_message_progress(&view->progress), "reason", view->reason,
-                        "result", view->result);
+        work->asked_ns = rk_clock_monotonic_ns(work->clock);
+        out = json_pack("{s:s, s:s, s:o, s:o, s:O*}", "name", name, "state", view->state,
+                        "progress", rk_message_progress(&view->progress), "reason",
+                        rk_message_text(view->reason), "result", view->result);
         if (view->status != RK_OK)
             json_object_set_new(out, "error", rk_message_error(view->status, &view->error));
     }
     pthread_mutex_unlock(&work->lock);
     return out;
+}
+
+void rk_work_supersede(rk_work *work, uint64_t epoch)
+{
+    pthread_mutex_lock(&work->lock);
+    if (work->view_epoch != 0 && work->view_epoch < epoch)
+        work->cancelled = true;
+    pthread_mutex_unlock(&work->lock);
 }
 
 void rk_work_cancel(rk_work *work, const char *name)
@@ -403,6 +473,12 @@ void rk_work_current(rk_work *work, char out[RK_WORK_NAME_BYTES_MAX + 1])
 }
 
 /* --- life cycle ------------------------------------------------------------------------------- */
+
+void rk_work_place(rk_work *work, const rk_cluster *cluster, size_t self)
+{
+    work->cluster = cluster;
+    work->self = self;
+}
 
 void rk_work_close(rk_work *work)
 {
@@ -438,6 +514,7 @@ rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t worker
     work->store = store;
     work->clock = clock;
     work->workers = workers;
+    rk_actor_of_process("node", &work->process);
     *out = work;
     return RK_OK;
 }

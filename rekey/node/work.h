@@ -1,4 +1,5 @@
-/* work.h: what a node does besides answering: one run, plan or verification at a time.
+/* work.h: what a node does besides answering: one run, plan, verification, search or inspection at
+ * a time.
  *
  * Requests start it, look at it and cancel it from any thread; the node's main thread steps it. It
  * is a lease: work that nobody has asked about for RK_WORK_LEASE_MS is stopped at its next step, so
@@ -18,6 +19,7 @@
 #include <jansson.h>
 
 #include "rekey/base/clock.h"
+#include "rekey/cluster/cluster.h"
 #include "rekey/engine/run.h"
 
 #define RK_WORK_LEASE_MS       20000
@@ -29,12 +31,16 @@ typedef struct rk_work rk_work;
 rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t workers, rk_work **out,
                          rk_error *err);
 
+/* The tenants that a plan may find: those that live on the cluster's node at `self`. Before any
+ * work; the cluster is borrowed. */
+void rk_work_place(rk_work *work, const rk_cluster *cluster, size_t self);
+
 /* Not while a step is under way. NULL allowed. */
 void rk_work_destroy(rk_work *work);
 
-/* Starts what `order` says: {"name", "kind": "run" | "plan" | "verify", "epoch", ...}, see
- * specs/protocol.md. `who` is the name for the audit log. RK_BUSY: other work is under way, and
- * named. RK_INVALID: an order that cannot be understood. */
+/* Starts what `order` says: {"name", "kind": "run" | "plan" | "verify" | "search" | "inspect",
+ * "epoch", ...}, see specs/protocol.md. `who` is the name for the audit log. RK_BUSY: other work is
+ * under way, and named. RK_INVALID: an order that cannot be understood. */
 rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_error *err);
 
 /* How far it is: {"name", "state", "progress": {...}, "reason", "result"}; a new object. The state
@@ -44,6 +50,9 @@ json_t *rk_work_poll(rk_work *work, const char *name);
 
 /* Has it stopped at its next step; unknown names are no error. */
 void rk_work_cancel(rk_work *work, const char *name);
+
+/* The same for a run that a leader of an earlier epoch has begun. */
+void rk_work_supersede(rk_work *work, uint64_t epoch);
 
 /* Does a little, or waits up to wait_ms for something to do. */
 void rk_work_step(rk_work *work, uint32_t wait_ms);

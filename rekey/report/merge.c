@@ -1,5 +1,6 @@
 #include "rekey/report/report.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const char *text_of(const json_t *object, const char *name)
@@ -15,9 +16,17 @@ static json_int_t integer_of(const json_t *object, const char *name)
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
+/* Nodes send what they like: nothing overflows, and no count is negative. */
+static json_int_t plus(json_int_t a, json_int_t b)
+{
+    a = a > 0 ? a : 0;
+    b = b > 0 ? b : 0;
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 static void add_integer(json_t *sum, const char *name, json_int_t more)
 {
-    json_object_set_new(sum, name, json_integer(integer_of(sum, name) + more));
+    json_object_set_new(sum, name, json_integer(plus(integer_of(sum, name), more)));
 }
 
 /* Every integer of `part` onto the one of its name in `sum`. */
@@ -27,7 +36,8 @@ static void add_integers(json_t *sum, const json_t *part)
     json_t *value;
     json_object_foreach((json_t *)part, name, value)
     {
-        if (json_is_integer(value))
+        const json_t *there = json_object_get(sum, name);
+        if (json_is_integer(value) && (!there || json_is_integer(there)))
             add_integer(sum, name, json_integer_value(value));
     }
 }
@@ -74,6 +84,14 @@ static void or_flag(json_t *sum, const json_t *part, const char *name)
 
 static bool same_migration(const rk_report_part *parts, size_t count, rk_error *err)
 {
+    if (count == 0)
+        rk_error_set(err, RK_INVALID, "no node has said anything");
+    for (size_t i = 0; i < count; i++)
+        if (!*text_of(parts[i].report, "migration")) {
+            rk_error_set(err, RK_CORRUPT, "node %s sends a report that cannot be understood",
+                         parts[i].node);
+            return false;
+        }
     for (size_t i = 1; i < count; i++)
         if (strcmp(text_of(parts[i].report, "migration"), text_of(parts[0].report, "migration"))) {
             rk_error_set(err, RK_CONFLICT, "node %s has migration %.64s, node %s has %.64s",
@@ -81,7 +99,15 @@ static bool same_migration(const rk_report_part *parts, size_t count, rk_error *
                          text_of(parts[0].report, "migration"));
             return false;
         }
-    return true;
+    return count > 0;
+}
+
+static json_t *first_of(const rk_report_part *parts, rk_error *err)
+{
+    json_t *copy = json_deep_copy(parts[0].report);
+    if (!copy)
+        rk_error_set(err, RK_NOMEM, "add up the nodes' reports: out of memory");
+    return copy;
 }
 
 /* --- status ----------------------------------------------------------------------------------- */
@@ -105,6 +131,11 @@ static void add_status(json_t *sum, const json_t *part)
     const char *tier;
     json_t *phase;
     json_t *tiers = json_object_get(sum, "tiers");
+    json_int_t epoch = integer_of(sum, "epoch");
+    if (epoch < integer_of(part, "epoch"))
+        epoch = integer_of(part, "epoch");
+    add_integers(sum, part);
+    json_object_set_new(sum, "epoch", json_integer(epoch));
     keep_least(sum, part, "phase");
     json_object_foreach(json_object_get(part, "tiers"), tier, phase)
     {
@@ -113,11 +144,7 @@ static void add_status(json_t *sum, const json_t *part)
         else
             json_object_set(tiers, tier, phase);
     }
-    if (integer_of(part, "epoch") > integer_of(sum, "epoch"))
-        json_object_set(sum, "epoch", json_object_get(part, "epoch"));
     add_list(sum, part, "entities");
-    add_integer(sum, "quarantined", integer_of(part, "quarantined"));
-    add_integer(sum, "shadowed", integer_of(part, "shadowed"));
     add_integers(json_object_get(sum, "comparisons"), json_object_get(part, "comparisons"));
     or_flag(sum, part, "running");
     and_flag(json_object_get(sum, "last_verify"), json_object_get(part, "last_verify"), "clean");
@@ -131,7 +158,7 @@ static json_t *nodes_of(const rk_report_part *parts, size_t count)
     json_t *nodes = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(nodes,
-                              json_pack("{s:s, s:s, s:I, s:O, s:O, s:O*}", "name", parts[i].node,
+                              json_pack("{s:s, s:s, s:I, s:O?, s:O?, s:O*}", "name", parts[i].node,
                                         "phase", text_of(parts[i].report, "phase"), "epoch",
                                         integer_of(parts[i].report, "epoch"), "running",
                                         json_object_get(parts[i].report, "running"), "stopped_by",
@@ -142,9 +169,9 @@ static json_t *nodes_of(const rk_report_part *parts, size_t count)
 
 json_t *rk_report_status_merge(const rk_report_part *parts, size_t count, rk_error *err)
 {
-    if (count == 0 || !same_migration(parts, count, err))
+    if (!same_migration(parts, count, err))
         return NULL;
-    json_t *sum = json_deep_copy(parts[0].report);
+    json_t *sum = first_of(parts, err);
     for (size_t i = 1; sum && i < count; i++)
         add_status(sum, parts[i].report);
     json_object_set_new(sum, "nodes", nodes_of(parts, count));
@@ -169,16 +196,16 @@ static void add_samples(json_t *samples, const rk_report_part *part)
 
 json_t *rk_report_verify_merge(const rk_report_part *parts, size_t count, rk_error *err)
 {
-    if (count == 0 || !same_migration(parts, count, err))
+    if (!same_migration(parts, count, err))
         return NULL;
-    json_t *sum = json_deep_copy(parts[0].report);
+    json_t *sum = first_of(parts, err);
     json_object_set_new(sum, "samples", json_array());
     for (size_t i = 0; sum && i < count; i++) {
         const json_t *part = parts[i].report;
         add_samples(json_object_get(sum, "samples"), &parts[i]);
+        and_flag(sum, part, "clean");
         if (i == 0)
             continue;
-        and_flag(sum, part, "clean");
         add_list(sum, part, "entities");
         add_list(sum, part, "indexes");
         add_integers(sum, part);

@@ -134,11 +134,14 @@ json_t *rk_report_status(rk_migration *migration, rk_error *err)
     const char *stopped = facts.state.stopped_by[0] ? facts.state.stopped_by : NULL;
     json_t *compared = json_pack("{s:o, s:o}", "compared", integer(facts.compared.compared),
                                  "different", integer(facts.compared.different));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s?}", "migration",
-                     facts.state.migration, "phase", rk_phase_name(rk_state_phase(&facts.state)),
-                     "epoch", integer(facts.state.epoch), "tiers", tiers_json(&facts), "entities",
-                     entities_json(migration->spec, &facts), "quarantined",
-                     integer(facts.quarantined), "shadowed", integer(facts.shadowed), "comparisons",
-                     compared, "running", running, "last_verify", verify_state_json(&facts),
-                     "stopped_by", stopped);
+    json_t *report =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s?}", "migration",
+                  facts.state.migration, "phase", rk_phase_name(rk_state_phase(&facts.state)),
+                  "epoch", integer(facts.state.epoch), "tiers", tiers_json(&facts), "entities",
+                  entities_json(migration->spec, &facts), "quarantined", integer(facts.quarantined),
+                  "shadowed", integer(facts.shadowed), "comparisons", compared, "running", running,
+                  "last_verify", verify_state_json(&facts), "stopped_by", stopped);
+    if (!report)
+        rk_error_set(err, RK_NOMEM, "the status: out of memory");
+    return report;
 }

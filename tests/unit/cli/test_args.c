@@ -156,9 +156,7 @@ static const struct {
      {"--until", "done|"},
      "rekey: move: --until \"done|\" is not one of backfilled|verified|done (did you mean "
      "\"done\"?)\n" HINT_HELP},
-    {"cluster",
-     {"--cluster", "f"},
-     "rekey: move: --cluster is not in this build\nhint: use --store lmdb:DIR\n"},
+    {"cluster", {"--cluster", "f"}, "rekey: move: unknown option --cluster\n" HINT_HELP},
     {"escapes", {"--\033[31m"}, "rekey: move: unknown option --\\x1b[31m\n" HINT_HELP},
 };
 
