@@ -1,4 +1,4 @@
-"""A cluster of real processes on loopback: its files, its nodes, their stores, links that can be cut.
+"""A cluster of real processes on loopback: its files, nodes and stores, and links that can be cut.
 
 A cluster's end state is compared with that of one store which was seeded alike and migrated with
 nobody disturbing: the union of the nodes' tables must be the same, byte for byte.
@@ -14,6 +14,8 @@ import threading
 import time
 
 from rekeytest import DONE, SECONDS_MAX, Case, program, environment, start_rekey, wait_until
+
+import lmdb
 
 import dump
 import oracle
@@ -51,6 +53,7 @@ class Node:
         self.config = os.path.join(folder, name + ".yaml")
         self.process = None
         self.starts = 0
+        self.may_end_with = ()  # exit codes
 
     @property
     def log_path(self):
@@ -105,6 +108,15 @@ class Node:
     def dump(self):
         return dump.read(self.store_folder)
 
+    def has_promised(self):
+        """Whether its store holds a promise that waits for its decision."""
+        with contextlib.suppress(lmdb.Error):
+            with lmdb.open(self.store_folder, readonly=True, max_dbs=4) as env:
+                table = env.open_db(dump.META.encode(), create=False)
+                with env.begin(db=table) as txn:
+                    return txn.get(b"prepared") is not None
+        return False
+
 
 def write(path, text, mode=0o644):
     with open(path, "w", encoding="utf-8") as file:
@@ -130,7 +142,8 @@ class Proxy:
         self.delay = 0.0  # seconds, of every piece
         self.closed = False
         self.threads = []
-        self.connections = []
+        self.connections = []  # that are not broken yet
+        self.ends = []
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", port))
         self._begin(self._accept)
@@ -154,6 +167,7 @@ class Proxy:
                 continue
             with self.lock:
                 self.connections.append((outer, inner))
+                self.ends += [outer, inner]
             self._begin(self._carry, outer, inner, "to_open")
             self._begin(self._carry, inner, outer, "from_open")
 
@@ -165,7 +179,7 @@ class Proxy:
                     continue
                 if not select.select([source], [], [], 0.05)[0]:
                     continue
-                piece = source.recv(self.BYTES)
+                piece = source.recv(self.BYTES)  # it was sent; whether it arrives is the gate's
                 while not getattr(self, gate) and not self.closed:
                     time.sleep(0.002)
                 if self.delay:
@@ -201,7 +215,9 @@ class Proxy:
         self.listener.close()
         self.reset()
         for thread in self.threads:
-            thread.join(5)
+            thread.join()
+        for end in self.ends:
+            end.close()
 
 
 # --- the test case ------------------------------------------------------------------------------
@@ -219,6 +235,14 @@ class ClusterCase(Case):
         self.proxies = {}
         self._epochs = {}
         self.keys = {}
+
+    def tearDown(self):
+        """A node may be killed, and it may be told to stop; it may not fall over."""
+        for node in self.nodes.values():
+            if node.process and node.process.poll() not in (None, 0, -signal.SIGKILL):
+                if node.process.returncode not in node.may_end_with:
+                    self.fail(f"{node.name} ended with {node.process.returncode}: {node.log}")
+        super().tearDown()
 
     # --- files
 
@@ -392,6 +416,6 @@ class ClusterCase(Case):
         """Every node is in one phase, and none still waits for a decision."""
         status = self.cluster_status()
         self.assertEqual(1, len({node["phase"] for node in status["nodes"]}), status)
-        for node in status["nodes"]:
-            self.assertFalse(node.get("promised"), status)
+        for node in self.nodes.values():
+            self.assertFalse(node.has_promised(), node.name)
         return status["phase"]
