@@ -70,13 +70,18 @@ static int report_gate(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_
 static int report_failure(rk_cli *cli, const rk_cli_cluster_run *run, const rk_coordinator_end *end)
 {
     bool configuration = end->status == RK_NOT_FOUND || end->status == RK_INVALID;
+    bool stopped = end->status == RK_FULL || end->status == RK_UNCERTAIN;
+    const char *hint = NULL;
+    if (stopped)
+        hint = end->status == RK_FULL
+                   ? "make room, then run the same command again"
+                   : "the checkpoint tells what landed: run the same command again";
     int code = configuration                ? RK_EXIT_BAD_SPEC
                : end->status == RK_CONFLICT ? RK_EXIT_NOT_CLEAN
-               : end->status == RK_FULL     ? RK_EXIT_STOPPED
+               : stopped                    ? RK_EXIT_STOPPED
                                             : rk_cli_exit_of(end->status);
-    return rk_cli_fail_format(
-        cli, code, end->status == RK_FULL ? "make room, then run the same command again" : NULL,
-        "%s on %s: %s", run->command, run->cluster, end->error.message);
+    return rk_cli_fail_format(cli, code, hint, "%s on %s: %s", run->command, run->cluster,
+                              end->error.message);
 }
 
 static int report(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_carriage *carriage,
@@ -125,8 +130,11 @@ static void tell_untold(rk_cli *cli, const rk_cli_carriage *carriage,
     size_t nodes[RK_COORDINATOR_NODES_MAX];
     size_t count = rk_coordinator_untold(coordinator, nodes, RK_COUNT(nodes));
     for (size_t i = 0; i < count; i++)
-        rk_cli_note(cli, "node %s did not answer: it learns the decision before it serves again",
-                    node_name(carriage->link, nodes[i]));
+        rk_cli_note(
+            cli,
+            "node %s has not confirmed the decision: it asks by itself, and one that was away "
+            "before it serves again",
+            node_name(carriage->link, nodes[i]));
 }
 
 /* --- driving ---------------------------------------------------------------------------------- */

@@ -270,13 +270,16 @@ static void settle(rk_coordinator *c, size_t node, int64_t now_ms)
 {
     const rk_prepared *prepared = &c->node[node].prepared;
     rk_error why = {0};
+    rk_coordinator_state end = RK_COORDINATOR_FAILED;
     if (strcmp(prepared->decider, c->options.decider) != 0)
         rk_error_set(&why, RK_CONFLICT, "a promise waits for the word of %s, but %s comes first",
                      prepared->decider, c->options.decider);
-    else if (c->rounds++ > 2 * c->options.node_count)
-        rk_error_set(&why, RK_CONFLICT, "promises are still being made by somebody else");
+    else if (c->rounds++ > 2 * c->options.node_count) {
+        rk_error_set(&why, RK_BUSY, "promises are still being made by somebody else");
+        end = RK_COORDINATOR_BUSY;
+    }
     if (why.message[0]) {
-        end_with(c, RK_COORDINATOR_FAILED, node, RK_IO, &why, now_ms);
+        end_with(c, end, node, RK_IO, &why, now_ms);
         return;
     }
     c->unsettled = prepared->id;

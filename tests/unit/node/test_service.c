@@ -313,14 +313,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_refused_twice),
-        cmocka_unit_test(test_two_peers),
-        cmocka_unit_test(test_another_incarnation),
-        cmocka_unit_test(test_get_is_not_kept),
-        cmocka_unit_test(test_busy_may_be_tried_again),
-        cmocka_unit_test(test_in_doubt),
-        cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_twice),           cmocka_unit_test(test_refused_twice),
+        cmocka_unit_test(test_two_peers),       cmocka_unit_test(test_another_incarnation),
+        cmocka_unit_test(test_get_is_not_kept), cmocka_unit_test(test_busy_may_be_tried_again),
+        cmocka_unit_test(test_in_doubt),        cmocka_unit_test(test_other_kinds),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("node_service", tests, NULL, NULL);
