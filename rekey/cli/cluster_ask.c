@@ -6,14 +6,9 @@
 #include "rekey/base/fault.h"
 #include "rekey/engine/process.h"
 #include "rekey/node/message.h"
+#include "rekey/report/report.h"
 
 #define LOOK_TIMEOUT_MS 3000u
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
 
 /* --- one request ------------------------------------------------------------------------------ */
 
@@ -90,9 +85,9 @@ static void read_look(const json_t *reply, rk_answer *out)
     out->has_canary = json_is_true(json_object_get(reply, "has_canary"));
     out->promised =
         promised && rk_message_id_read(json_object_get(promised, "decision"), &out->prepared.id);
-    out->prepared.move = move_of(text_of(promised, "move"));
+    out->prepared.move = move_of(rk_report_text(promised, "move"));
     snprintf(out->prepared.decider, sizeof out->prepared.decider, "%s",
-             text_of(promised, "decider"));
+             rk_report_text(promised, "decider"));
 }
 
 static void read_poll(rk_cli_carriage *carriage, const json_t *reply, rk_answer *out)
@@ -106,7 +101,7 @@ static void read_poll(rk_cli_carriage *carriage, const json_t *reply, rk_answer 
                   {"gate", RK_RUN_GATE},
                   {"signal", RK_RUN_SIGNAL}};
     const json_t *work = json_object_get(reply, "work");
-    const char *state = text_of(work, "state");
+    const char *state = rk_report_text(work, "state");
     json_t *result = json_object_get(work, "result");
     out->gone = strcmp(state, "gone") == 0 || strcmp(state, "stopped") == 0;
     out->failed = strcmp(state, "failed") == 0;
@@ -116,7 +111,7 @@ static void read_poll(rk_cli_carriage *carriage, const json_t *reply, rk_answer 
     if (out->failed)
         out->status = rk_message_error_read(json_object_get(work, "error"), &out->error);
     rk_message_progress_read(json_object_get(work, "progress"), &out->progress);
-    snprintf(out->reason, sizeof out->reason, "%s", text_of(work, "reason"));
+    snprintf(out->reason, sizeof out->reason, "%s", rk_report_text(work, "reason"));
     if (!result)
         return;
     json_decref(carriage->result);

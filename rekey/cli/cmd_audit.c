@@ -4,6 +4,7 @@
 #include "rekey/cli/commands.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/migrate.h"
+#include "rekey/report/report.h"
 
 typedef struct audit_options {
     const char *store;
@@ -34,12 +35,6 @@ static const rk_syntax syntax = {
 
 #define PAGE_BYTES ((size_t)1 << 20) /* of a store, at once in memory */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static json_int_t integer_of(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));
@@ -53,24 +48,24 @@ static void print_entries(rk_cli *cli, const json_t *report)
     json_t *entry;
     json_array_foreach(json_object_get(report, "entries"), i, entry)
     {
-        const char *node = text_of(entry, "node");
-        rk_cli_print(cli,
-                     "%s%s%5" JSON_INTEGER_FORMAT "  %s  epoch %-3" JSON_INTEGER_FORMAT
-                     " %-9s %s  (%s)",
-                     node, *node ? "  " : "", integer_of(entry, "number"), text_of(entry, "time"),
-                     integer_of(entry, "epoch"), text_of(entry, "event"), text_of(entry, "detail"),
-                     text_of(entry, "actor"));
+        const char *node = rk_report_text(entry, "node");
+        rk_cli_print(
+            cli,
+            "%s%s%5" JSON_INTEGER_FORMAT "  %s  epoch %-3" JSON_INTEGER_FORMAT " %-9s %s  (%s)",
+            node, *node ? "  " : "", integer_of(entry, "number"), rk_report_text(entry, "time"),
+            integer_of(entry, "epoch"), rk_report_text(entry, "event"),
+            rk_report_text(entry, "detail"), rk_report_text(entry, "actor"));
     }
 }
 
 /* Of a store's report, or of one of the nodes of a cluster's. */
 static void print_head(rk_cli *cli, const json_t *report)
 {
-    const char *node = text_of(report, "name");
+    const char *node = rk_report_text(report, "name");
     const json_t *head = json_object_get(report, "head");
     bool whole = json_is_true(json_object_get(report, "whole"));
     rk_cli_print(cli, "%s%shead %" JSON_INTEGER_FORMAT " %s%s", node, *node ? "  " : "",
-                 integer_of(head, "number"), text_of(head, "digest"),
+                 integer_of(head, "number"), rk_report_text(head, "digest"),
                  whole ? ", the chain is whole" : "");
 }
 

@@ -1,5 +1,6 @@
 #include "rekey/cli/commands.h"
 #include "rekey/cli/single_change.h"
+#include "rekey/engine/process.h"
 
 typedef struct contract_options {
     const char *store;
@@ -37,6 +38,6 @@ int rk_cmd_contract(rk_cli *cli, int argc, char **argv)
                             .confirm = options.confirm,
                             .json = options.json};
     change.run.goal = RK_GOAL_CONTRACT;
-    change.run.workers = rk_cli_default_workers();
+    change.run.workers = rk_process_workers();
     return rk_cli_single_change(cli, &change);
 }

@@ -1,5 +1,6 @@
 #include "rekey/cli/commands.h"
 #include "rekey/cli/single_change.h"
+#include "rekey/engine/process.h"
 
 typedef struct flip_options {
     const char *store;
@@ -39,6 +40,6 @@ int rk_cmd_flip(rk_cli *cli, int argc, char **argv)
     change.run.goal = RK_GOAL_FLIP;
     change.run.one_tier = options.tier >= 0;
     change.run.tier = (rk_tier)(options.tier >= 0 ? options.tier : 0);
-    change.run.workers = rk_cli_default_workers();
+    change.run.workers = rk_process_workers();
     return rk_cli_single_change(cli, &change);
 }

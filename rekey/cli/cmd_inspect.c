@@ -49,37 +49,26 @@ static const rk_syntax syntax = {
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
-static uint64_t integer_of(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
 static void print_table(rk_cli *cli, const json_t *table)
 {
-    const char *name = text_of(table, "name");
-    const char *of = text_of(table, "index_of");
+    const char *name = rk_report_text(table, "name");
+    const char *of = rk_report_text(table, "index_of");
     size_t i;
     json_t *shape;
     rk_cli_print(cli, "%s%s%s  %s%s%s, %s entries, %s", rk_cli_paint(cli->color_out, RK_PAINT_BOLD),
                  name[0] ? name : "(unnamed)", rk_cli_paint(cli->color_out, RK_PAINT_NONE),
-                 text_of(table, "kind"), of[0] ? " of " : "", of,
-                 rk_text_count(integer_of(table, "entries")).s,
-                 rk_text_bytes(integer_of(table, "bytes")).s);
+                 rk_report_text(table, "kind"), of[0] ? " of " : "", of,
+                 rk_text_count(rk_report_integer(table, "entries")).s,
+                 rk_text_bytes(rk_report_integer(table, "bytes")).s);
     json_array_foreach(json_object_get(table, "shapes"), i, shape)
     {
-        rk_cli_print(cli, "  %14s  %10s  %s", rk_text_count(integer_of(shape, "records")).s,
-                     rk_text_bytes(integer_of(shape, "bytes")).s, text_of(shape, "shape"));
+        rk_cli_print(cli, "  %14s  %10s  %s", rk_text_count(rk_report_integer(shape, "records")).s,
+                     rk_text_bytes(rk_report_integer(shape, "bytes")).s,
+                     rk_report_text(shape, "shape"));
     }
-    if (integer_of(table, "left_out") > 0)
+    if (rk_report_integer(table, "left_out") > 0)
         rk_cli_print(cli, "  %14s  %10s  (shapes too many to list)",
-                     rk_text_count(integer_of(table, "left_out")).s, "");
+                     rk_text_count(rk_report_integer(table, "left_out")).s, "");
 }
 
 /* Takes the report over. */
@@ -91,7 +80,7 @@ static int deliver(rk_cli *cli, const inspect_options *options, json_t *report)
         return rk_cli_print_json(cli, report);
     json_array_foreach(json_object_get(report, "tables"), i, table)
     {
-        if (integer_of(table, "entries") > 0 || text_of(table, "name")[0])
+        if (rk_report_integer(table, "entries") > 0 || rk_report_text(table, "name")[0])
             print_table(cli, table);
     }
     json_decref(report);

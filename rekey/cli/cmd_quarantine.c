@@ -26,7 +26,8 @@ static const rk_syntax syntax = {
     .exits = {RK_EXIT_TRY_AGAIN, RK_EXIT_BAD_SPEC},
 };
 
-static const char *text_of(const json_t *entry, const char *name)
+/* "-" for a record of no entity. */
+static const char *cell(const json_t *entry, const char *name)
 {
     const char *text = json_string_value(json_object_get(entry, name));
     return text ? text : "-";
@@ -37,8 +38,8 @@ static void print_entry(rk_cli *cli, const json_t *entry)
 {
     const char *node = json_string_value(json_object_get(entry, "node"));
     rk_cli_print(cli, "%s%s%-20s %-20s %s  (%s)", node ? node : "", node ? "  " : "",
-                 text_of(entry, "reason"), text_of(entry, "entity"), text_of(entry, "key"),
-                 text_of(entry, "detail"));
+                 cell(entry, "reason"), cell(entry, "entity"), cell(entry, "key"),
+                 cell(entry, "detail"));
 }
 
 /* Takes the entries over. */

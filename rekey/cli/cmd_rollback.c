@@ -1,5 +1,6 @@
 #include "rekey/cli/commands.h"
 #include "rekey/cli/single_change.h"
+#include "rekey/engine/process.h"
 
 typedef struct rollback_options {
     const char *store;
@@ -41,6 +42,6 @@ int rk_cmd_rollback(rk_cli *cli, int argc, char **argv)
                             .json = options.json};
     change.run.goal = RK_GOAL_ROLLBACK;
     change.run.accept_loss = options.accept_loss;
-    change.run.workers = rk_cli_default_workers();
+    change.run.workers = rk_process_workers();
     return rk_cli_single_change(cli, &change);
 }

@@ -162,8 +162,7 @@ static int run_cluster(rk_cli *cli, const run_options *options, const rk_plan *p
 
 int rk_cmd_run(rk_cli *cli, int argc, char **argv)
 {
-    run_options options = {
-        .until = RK_GOAL_VERIFIED, .tier = -1, .workers = rk_cli_default_workers()};
+    run_options options = {.until = RK_GOAL_VERIFIED, .tier = -1, .workers = rk_process_workers()};
     rk_plan *plan = NULL;
     int code = RK_EXIT_DONE;
     if (!rk_cli_parse(cli, &syntax, argc, argv, &options, &code))

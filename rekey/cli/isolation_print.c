@@ -6,24 +6,13 @@
 #include "rekey/cli/text.h"
 #include "rekey/isolation/report.h"
 #include "rekey/isolation/search.h"
+#include "rekey/report/report.h"
 
 #define DETAIL_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 typedef struct brief {
     char s[96];
 } brief;
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
-static uint64_t integer_of(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
 
 size_t rk_cli_search_failed(const json_t *report, uint64_t *found)
 {
@@ -33,7 +22,7 @@ size_t rk_cli_search_failed(const json_t *report, uint64_t *found)
     *found = 0;
     json_array_foreach(json_object_get(report, "cases"), i, one)
     {
-        uint64_t count = integer_of(one, "found");
+        uint64_t count = rk_report_integer(one, "found");
         failed += count > 0;
         *found += count;
     }
@@ -49,8 +38,8 @@ static rk_status append_entity(rk_buf *out, const json_t *entity, rk_error *err)
     json_t *count;
     bool any = false;
     json_t *capsules = json_object_get(entity, "capsules");
-    rk_status status = rk_buf_append_format(out, err, "%s %" PRIu64, text_of(entity, "name"),
-                                            integer_of(entity, "count"));
+    rk_status status = rk_buf_append_format(out, err, "%s %" PRIu64, rk_report_text(entity, "name"),
+                                            rk_report_integer(entity, "count"));
     json_object_foreach(capsules, capsule, count)
     {
         if (status == RK_OK)
@@ -65,9 +54,9 @@ static rk_status append_tenant(rk_buf *out, const json_t *tenant, rk_error *err)
 {
     size_t i;
     json_t *row;
-    const char *node = text_of(tenant, "node");
-    rk_status status = rk_buf_append_format(out, err, "tenant %s%s%s", text_of(tenant, "tenant"),
-                                            *node ? " on " : "", node);
+    const char *node = rk_report_text(tenant, "node");
+    rk_status status = rk_buf_append_format(
+        out, err, "tenant %s%s%s", rk_report_text(tenant, "tenant"), *node ? " on " : "", node);
     json_array_foreach(json_object_get(tenant, "entities"), i, row)
     {
         if (status == RK_OK)
@@ -88,7 +77,7 @@ static rk_status append_tenant(rk_buf *out, const json_t *tenant, rk_error *err)
 static rk_status append_tenants(rk_buf *out, const json_t *one, rk_error *err)
 {
     const json_t *tenants = json_object_get(one, "tenants");
-    uint64_t unlisted = integer_of(one, "unlisted");
+    uint64_t unlisted = rk_report_integer(one, "unlisted");
     uint64_t rest = 0;
     size_t i;
     json_t *tenant;
@@ -96,7 +85,7 @@ static rk_status append_tenants(rk_buf *out, const json_t *one, rk_error *err)
     json_array_foreach(tenants, i, tenant)
     {
         if (i >= RK_FOUND_SAMPLED_TENANTS_MAX)
-            rest += integer_of(tenant, "found");
+            rest += rk_report_integer(tenant, "found");
         else if (status == RK_OK)
             status = append_tenant(out, tenant, err);
     }
@@ -115,8 +104,9 @@ static brief in_short(const json_t *one)
 {
     brief text;
     size_t tenants = json_array_size(json_object_get(one, "tenants"));
-    snprintf(text.s, sizeof text.s, "%" PRIu64 " in %s%zu tenant%s", integer_of(one, "found"),
-             integer_of(one, "unlisted") ? "at least " : "", tenants, tenants == 1 ? "" : "s");
+    snprintf(text.s, sizeof text.s, "%" PRIu64 " in %s%zu tenant%s",
+             rk_report_integer(one, "found"), rk_report_integer(one, "unlisted") ? "at least " : "",
+             tenants, tenants == 1 ? "" : "s");
     return text;
 }
 
@@ -136,8 +126,8 @@ static void print_details(rk_cli *cli, rk_slice text)
 
 static rk_status print_case(rk_cli *cli, size_t at, const json_t *one, rk_buf *text, rk_error *err)
 {
-    const char *claim = text_of(one, "claim");
-    if (integer_of(one, "found") == 0) {
+    const char *claim = rk_report_text(one, "claim");
+    if (rk_report_integer(one, "found") == 0) {
         rk_cli_print(cli, "%sok%s %zu - %s", rk_cli_paint(cli->color_out, RK_PAINT_GREEN),
                      rk_cli_paint(cli->color_out, RK_PAINT_NONE), at + 1, claim);
         return RK_OK;
@@ -156,11 +146,11 @@ static void print_total(rk_cli *cli, const json_t *report)
 {
     uint64_t found;
     size_t failed = rk_cli_search_failed(report, &found);
-    uint64_t unmatched = integer_of(report, "unmatched");
+    uint64_t unmatched = rk_report_integer(report, "unmatched");
     rk_cli_print(cli, "# looked at %s records and %s index entries: %s finding%s",
-                 rk_text_count(integer_of(report, "records")).s,
-                 rk_text_count(integer_of(report, "index_entries")).s, rk_text_count(found).s,
-                 found == 1 ? "" : "s");
+                 rk_text_count(rk_report_integer(report, "records")).s,
+                 rk_text_count(rk_report_integer(report, "index_entries")).s,
+                 rk_text_count(found).s, found == 1 ? "" : "s");
     if (unmatched > 0)
         rk_cli_print(cli, "# %s record%s no entity of the spec, and %s not judged",
                      rk_text_count(unmatched).s, unmatched == 1 ? " is of" : "s are of",
@@ -176,8 +166,8 @@ static void print_head(rk_cli *cli, const json_t *report)
         nodes ? " (not registered on every node)" : " (not registered in this store)";
     if (json_is_true(json_object_get(report, "registered")))
         registered = "";
-    rk_cli_print(cli, "# %s, phase %s%s", text_of(report, "migration"), text_of(report, "phase"),
-                 registered);
+    rk_cli_print(cli, "# %s, phase %s%s", rk_report_text(report, "migration"),
+                 rk_report_text(report, "phase"), registered);
     rk_cli_print(cli, "1..%zu", json_array_size(json_object_get(report, "cases")));
 }
 
@@ -208,14 +198,14 @@ int rk_cli_search_print(rk_cli *cli, const json_t *report)
 
 static rk_status add_case(rk_junit *junit, const json_t *report, const json_t *one, rk_error *err)
 {
-    rk_case_result result = {.stage = text_of(report, "phase"),
+    rk_case_result result = {.stage = rk_report_text(report, "phase"),
                              .subject = "store",
-                             .attack = text_of(one, "name"),
-                             .passed = integer_of(one, "found") == 0};
+                             .attack = rk_report_text(one, "name"),
+                             .passed = rk_report_integer(one, "found") == 0};
     rk_buf text;
     rk_buf_init(&text, DETAIL_BYTES_MAX);
     rk_status status = append_tenants(&text, one, err);
-    snprintf(result.tried, sizeof result.tried, "%s", text_of(one, "claim"));
+    snprintf(result.tried, sizeof result.tried, "%s", rk_report_text(one, "claim"));
     snprintf(result.why, sizeof result.why, "%s", in_short(one).s);
     snprintf(result.object, sizeof result.object, "%.*s", (int)text.len,
              text.len ? (const char *)text.ptr : "");
@@ -236,7 +226,7 @@ rk_status rk_cli_search_junit(const json_t *report, rk_buf *to, rk_error *err)
             status = add_case(&junit, report, one, err);
     }
     if (status == RK_OK)
-        status = rk_junit_write(&junit, text_of(report, "migration"), NULL, to, err);
+        status = rk_junit_write(&junit, rk_report_text(report, "migration"), NULL, to, err);
     rk_junit_fini(&junit);
     return status;
 }

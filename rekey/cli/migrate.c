@@ -8,14 +8,6 @@
 #include "rekey/engine/collisions.h"
 #include "rekey/engine/process.h"
 
-uint32_t rk_cli_default_workers(void)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors <= 2)
-        return 1;
-    return processors > 5 ? 4 : (uint32_t)processors - 1;
-}
-
 /* --- opening ---------------------------------------------------------------------------------- */
 
 int rk_cli_migration_open(rk_cli *cli, const char *store_name, rk_lmdb_mode mode,

@@ -30,7 +30,4 @@ int rk_cli_verify_print(rk_cli *cli, const json_t *report);
 /* The samples of a verification, one line each on stderr. */
 void rk_cli_verify_samples(rk_cli *cli, const json_t *report);
 
-/* One less than the processors, at least one, at most four: the writer needs one itself. */
-uint32_t rk_cli_default_workers(void);
-
 #endif

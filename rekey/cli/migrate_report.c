@@ -2,13 +2,9 @@
 
 #include "rekey/cli/migrate.h"
 #include "rekey/cli/text.h"
+#include "rekey/report/report.h"
 
 /* --- status ----------------------------------------------------------------------------------- */
-
-static uint64_t get_integer(const json_t *object, const char *name)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, name));
-}
 
 int rk_cli_status_print(rk_cli *cli, const json_t *status)
 {
@@ -17,7 +13,8 @@ int rk_cli_status_print(rk_cli *cli, const json_t *status)
     rk_cli_print(cli, "migration    %s%s%s", bold,
                  json_string_value(json_object_get(status, "migration")), plain);
     rk_cli_print(cli, "phase        %s (epoch %" PRIu64 ")",
-                 json_string_value(json_object_get(status, "phase")), get_integer(status, "epoch"));
+                 json_string_value(json_object_get(status, "phase")),
+                 rk_report_integer(status, "epoch"));
     const char *tier;
     json_t *phase;
     json_object_foreach(json_object_get(status, "tiers"), tier, phase)
@@ -29,16 +26,16 @@ int rk_cli_status_print(rk_cli *cli, const json_t *status)
     json_array_foreach(json_object_get(status, "entities"), i, entity)
     {
         rk_cli_print(cli, "  %-24s %15s of %s", json_string_value(json_object_get(entity, "name")),
-                     rk_text_count(get_integer(entity, "done")).s,
-                     rk_text_count(get_integer(entity, "total")).s);
+                     rk_text_count(rk_report_integer(entity, "done")).s,
+                     rk_text_count(rk_report_integer(entity, "total")).s);
     }
     const json_t *verify = json_object_get(status, "last_verify");
-    rk_cli_print(cli, "quarantined  %s", rk_text_count(get_integer(status, "quarantined")).s);
+    rk_cli_print(cli, "quarantined  %s", rk_text_count(rk_report_integer(status, "quarantined")).s);
     const json_t *compared = json_object_get(status, "comparisons");
-    if (get_integer(compared, "compared") > 0)
+    if (rk_report_integer(compared, "compared") > 0)
         rk_cli_print(cli, "compared     %s reads, %s different",
-                     rk_text_count(get_integer(compared, "compared")).s,
-                     rk_text_count(get_integer(compared, "different")).s);
+                     rk_text_count(rk_report_integer(compared, "compared")).s,
+                     rk_text_count(rk_report_integer(compared, "different")).s);
     rk_cli_print(cli, "verified     %s%s",
                  json_is_true(json_object_get(verify, "clean")) ? "clean" : "not clean",
                  json_is_true(json_object_get(verify, "stale")) ? ", stale" : "");
@@ -52,25 +49,20 @@ int rk_cli_status_print(rk_cli *cli, const json_t *status)
 
 /* --- verification ----------------------------------------------------------------------------- */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 void rk_cli_verify_samples(rk_cli *cli, const json_t *report)
 {
     size_t i;
     json_t *sample;
     json_array_foreach(json_object_get(report, "samples"), i, sample)
     {
-        rk_cli_note(cli, "  %s %s: %s", text_of(sample, "entity"), text_of(sample, "key"),
-                    text_of(sample, "problem"));
+        rk_cli_note(cli, "  %s %s: %s", rk_report_text(sample, "entity"),
+                    rk_report_text(sample, "key"), rk_report_text(sample, "problem"));
     }
 }
 
 static rk_text count_of(const json_t *object, const char *name)
 {
-    return rk_text_count(get_integer(object, name));
+    return rk_text_count(rk_report_integer(object, name));
 }
 
 int rk_cli_verify_print(rk_cli *cli, const json_t *report)
@@ -81,7 +73,7 @@ int rk_cli_verify_print(rk_cli *cli, const json_t *report)
                  "missing", "mismatched", "extra", "shadowed");
     json_array_foreach(json_object_get(report, "entities"), i, row)
     {
-        rk_cli_print(cli, "%-24s %11s %11s %11s %9s %10s %7s %8s", text_of(row, "name"),
+        rk_cli_print(cli, "%-24s %11s %11s %11s %9s %10s %7s %8s", rk_report_text(row, "name"),
                      count_of(row, "old").s, count_of(row, "new").s, count_of(row, "matched").s,
                      count_of(row, "missing").s, count_of(row, "mismatched").s,
                      count_of(row, "extra").s, count_of(row, "shadowed").s);
@@ -89,8 +81,9 @@ int rk_cli_verify_print(rk_cli *cli, const json_t *report)
     json_array_foreach(json_object_get(report, "indexes"), i, row)
     {
         rk_cli_print(cli, "index %-18s %s expected, %s present, %s missing, %s extra",
-                     text_of(row, "name"), count_of(row, "expected").s, count_of(row, "present").s,
-                     count_of(row, "missing").s, count_of(row, "extra").s);
+                     rk_report_text(row, "name"), count_of(row, "expected").s,
+                     count_of(row, "present").s, count_of(row, "missing").s,
+                     count_of(row, "extra").s);
     }
     bool clean = json_is_true(json_object_get(report, "clean"));
     rk_cli_print(cli, "%s orphans, %s isolation violations, %s quarantined: %s",

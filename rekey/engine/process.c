@@ -59,3 +59,11 @@ void rk_actor_of_process(const char *command, rk_actor *out)
     snprintf(out->name, sizeof out->name, "%.32s@%.40s %" PRIu64, user ? user->pw_name : "?",
              lease->host, lease->pid);
 }
+
+uint32_t rk_process_workers(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors <= 2)
+        return 1;
+    return processors > 5 ? 4 : (uint32_t)processors - 1;
+}

@@ -12,4 +12,8 @@
 /* `command` is what people read about it. The name for the audit log is USER@HOST PID. */
 void rk_actor_of_process(const char *command, rk_actor *out);
 
+/* Scanner threads of a run on this machine: one less than the processors, at least one, at most
+ * four. The writer needs one itself. */
+uint32_t rk_process_workers(void);
+
 #endif

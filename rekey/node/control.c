@@ -36,12 +36,6 @@ typedef struct call {
     rk_error *err;
 } call;
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static const char *name_of(const rk_node_control *control)
 {
     return control->config.cluster->nodes[control->config.self].name;
@@ -51,7 +45,7 @@ static rk_status open_migration(const call *c, bool create, rk_migration **out)
 {
     rk_actor actor;
     const rk_node_control_config *config = &c->control->config;
-    rk_actor_of_process(text_of(c->request, "op"), &actor);
+    rk_actor_of_process(rk_report_text(c->request, "op"), &actor);
     snprintf(actor.name, sizeof actor.name, "%s", c->who);
     return rk_migration_open(config->store, config->clock, &actor, create, out, c->err);
 }
@@ -61,21 +55,21 @@ static rk_status open_migration(const call *c, bool create, rk_migration **out)
 static rk_status read_leader(call *c)
 {
     json_int_t epoch = json_integer_value(json_object_get(c->request, "epoch"));
-    const char *token = text_of(c->request, "token");
+    const char *token = rk_report_text(c->request, "token");
     static const uint8_t nobody[sizeof c->leader.token]; /* stands for an epoch given back */
     char holder[49];
     char key[41];
     rk_leader *leader = &c->leader;
     leader->epoch = epoch > 0 && epoch <= EPOCH_MAX ? (uint64_t)epoch : 0;
     leader->renewed_ms = rk_clock_wall_ms(c->control->config.clock);
-    rk_text_escape(rk_slice_str(text_of(c->request, "holder")), holder, sizeof holder);
+    rk_text_escape(rk_slice_str(rk_report_text(c->request, "holder")), holder, sizeof holder);
     rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
     snprintf(leader->holder, sizeof leader->holder, "%s (%s)", holder, key);
     if (leader->epoch == 0 ||
         rk_unhex(rk_slice_str(token), leader->token, sizeof leader->token, NULL) != RK_OK ||
         memcmp(leader->token, nobody, sizeof nobody) == 0)
         return rk_error_set(c->err, RK_INVALID, "%s: no epoch and token of a coordinator",
-                            text_of(c->request, "op"));
+                            rk_report_text(c->request, "op"));
     return RK_OK;
 }
 
@@ -94,7 +88,7 @@ static rk_status check_cluster(const call *c)
     rk_digest digest;
     rk_cluster_digest(c->control->config.cluster, &digest);
     rk_hex(rk_slice_of(digest.bytes, sizeof digest.bytes), ours);
-    if (strcmp(ours, text_of(c->request, "cluster")) == 0)
+    if (strcmp(ours, rk_report_text(c->request, "cluster")) == 0)
         return RK_OK;
     return rk_error_set(c->err, RK_INVALID,
                         "the coordinator's cluster file names other nodes than node %s knows",
@@ -241,10 +235,11 @@ static rk_status op_activate(call *c)
     rk_actor_of_process("run", &actor);
     snprintf(actor.name, sizeof actor.name, "%s", c->who);
     rk_status status =
-        rk_plan_parse(rk_slice_str(text_of(c->request, "plan")), "the plan", &whole, c->err);
+        rk_plan_parse(rk_slice_str(rk_report_text(c->request, "plan")), "the plan", &whole, c->err);
     if (status == RK_OK && whole->spec->approvals > 0)
-        status = rk_approval_check_text(whole, rk_slice_str(text_of(c->request, "approvals")),
-                                        "the plan", &valid, c->err);
+        status =
+            rk_approval_check_text(whole, rk_slice_str(rk_report_text(c->request, "approvals")),
+                                   "the plan", &valid, c->err);
     if (status == RK_OK)
         status = rk_plan_take_shard(whole, name_of(c->control), &part, c->err);
     if (status == RK_OK)
@@ -260,7 +255,7 @@ static rk_status op_activate(call *c)
 
 static rk_status op_start(call *c)
 {
-    bool changes = strcmp(text_of(c->request, "kind"), "run") == 0;
+    bool changes = strcmp(rk_report_text(c->request, "kind"), "run") == 0;
     rk_status status = changes ? hold(c) : RK_OK;
     return status == RK_OK ? rk_work_start(c->control->config.work, c->request, c->who, c->err)
                            : status;
@@ -272,7 +267,7 @@ static rk_status op_poll(call *c)
     rk_status status = json_object_get(c->request, "epoch") ? hold(c) : RK_OK;
     if (status != RK_OK)
         return status;
-    json_t *work = rk_work_poll(c->control->config.work, text_of(c->request, "name"));
+    json_t *work = rk_work_poll(c->control->config.work, rk_report_text(c->request, "name"));
     if (!work)
         return rk_error_set(c->err, RK_NOMEM, "poll: out of memory");
     json_object_set_new(c->reply, "work", work);
@@ -281,7 +276,7 @@ static rk_status op_poll(call *c)
 
 static rk_status op_cancel(call *c)
 {
-    rk_work_cancel(c->control->config.work, text_of(c->request, "name"));
+    rk_work_cancel(c->control->config.work, rk_report_text(c->request, "name"));
     return RK_OK;
 }
 
@@ -444,8 +439,8 @@ static bool may_ask(rk_role role, const operation *what)
 
 static rk_status answer(call *c)
 {
-    const operation *found = find(text_of(c->request, "op"));
-    const char *holder = text_of(c->request, "holder");
+    const operation *found = find(rk_report_text(c->request, "op"));
+    const char *holder = rk_report_text(c->request, "holder");
     char key[41];
     char by[41];
     if (!may_ask(c->peer->role, found))
@@ -453,7 +448,7 @@ static rk_status answer(call *c)
                             rk_role_name(c->peer->role));
     if (!found)
         return rk_error_set(c->err, RK_INVALID, "no such operation: \"%.32s\"",
-                            text_of(c->request, "op"));
+                            rk_report_text(c->request, "op"));
     rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
     rk_text_escape(rk_slice_str(*holder ? holder : "key"), by, sizeof by);
     snprintf(c->who, sizeof c->who, "%s, by %s", key, by);

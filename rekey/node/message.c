@@ -7,22 +7,11 @@
 
 #include "rekey/base/escape.h"
 #include "rekey/plan/source_json.h"
+#include "rekey/report/report.h"
 
 static json_t *integer(uint64_t value)
 {
     return json_integer((json_int_t)value);
-}
-
-static uint64_t integer_of(const json_t *object, const char *name)
-{
-    json_int_t value = json_integer_value(json_object_get(object, name));
-    return value > 0 ? (uint64_t)value : 0;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
 }
 
 /* --- text from outside ------------------------------------------------------------------------ */
@@ -56,14 +45,15 @@ rk_status rk_message_error_read(const json_t *object, rk_error *out)
 {
     rk_status found = RK_IO;
     for (int status = RK_OK + 1; status <= RK_IO; status++)
-        if (strcmp(rk_status_name((rk_status)status), text_of(object, "status")) == 0)
+        if (strcmp(rk_status_name((rk_status)status), rk_report_text(object, "status")) == 0)
             found = (rk_status)status;
     json_int_t native = json_integer_value(json_object_get(object, "native"));
     *out = (rk_error){.native = native >= INT_MIN && native <= INT_MAX ? (int)native : 0};
     json_int_t origin = json_integer_value(json_object_get(object, "origin"));
     out->origin =
         origin >= RK_ORIGIN_NONE && origin <= RK_ORIGIN_ERRNO ? (rk_origin)origin : RK_ORIGIN_NONE;
-    rk_text_escape(rk_slice_str(text_of(object, "message")), out->message, sizeof out->message);
+    rk_text_escape(rk_slice_str(rk_report_text(object, "message")), out->message,
+                   sizeof out->message);
     return found;
 }
 
@@ -96,15 +86,15 @@ json_t *rk_message_progress(const rk_run_progress *progress)
 void rk_message_progress_read(const json_t *object, rk_run_progress *out)
 {
     const char *const tiers[] = {rk_tier_name(RK_TIER_CANARY), rk_tier_name(RK_TIER_PRODUCTION)};
-    uint64_t units = integer_of(object, "batch_units");
+    uint64_t units = rk_report_integer(object, "batch_units");
     *out = (rk_run_progress){
-        .task = known(text_of(object, "task"), tasks, sizeof tasks / sizeof *tasks, "work"),
-        .tier = known(text_of(object, "tier"), tiers, 2, ""),
-        .done = integer_of(object, "done"),
-        .total = integer_of(object, "total"),
+        .task = known(rk_report_text(object, "task"), tasks, sizeof tasks / sizeof *tasks, "work"),
+        .tier = known(rk_report_text(object, "tier"), tiers, 2, ""),
+        .done = rk_report_integer(object, "done"),
+        .total = rk_report_integer(object, "total"),
         .batch_units = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX,
-        .quarantined = integer_of(object, "quarantined"),
-        .changes = integer_of(object, "changes"),
+        .quarantined = rk_report_integer(object, "quarantined"),
+        .changes = rk_report_integer(object, "changes"),
     };
 }
 
@@ -138,7 +128,7 @@ void rk_message_run_write(json_t *order, const rk_run_options *run)
 
 static bool read_tier(const json_t *order, rk_run_options *out)
 {
-    const char *tier = text_of(order, "tier");
+    const char *tier = rk_report_text(order, "tier");
     out->one_tier = json_object_get(order, "tier") != NULL;
     if (!out->one_tier)
         return true;
@@ -150,8 +140,8 @@ static bool read_tier(const json_t *order, rk_run_options *out)
 
 static bool read_promise(const json_t *order, rk_run_options *out, rk_promise *promise)
 {
-    const char *decider = text_of(order, "decider");
-    promise->epoch = integer_of(order, "epoch");
+    const char *decider = rk_report_text(order, "decider");
+    promise->epoch = rk_report_integer(order, "epoch");
     if (!json_object_get(order, "decision"))
         return true;
     if (out->goal < RK_GOAL_FLIP || !*decider || strlen(decider) > RK_NODE_NAME_BYTES_MAX ||
@@ -164,7 +154,7 @@ static bool read_promise(const json_t *order, rk_run_options *out, rk_promise *p
 
 bool rk_message_run(const json_t *order, rk_run_options *out, rk_promise *promise)
 {
-    const char *goal = text_of(order, "goal");
+    const char *goal = rk_report_text(order, "goal");
     const json_t *accepts = json_object_get(order, "accept_loss");
     const json_t *number = json_object_get(order, "workers");
     json_int_t workers = json_integer_value(number);

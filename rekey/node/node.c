@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "rekey/engine/process.h"
 #include "rekey/node/inquiry.h"
 #include "rekey/node/service.h"
 #include "rekey/remote/gate.h"
@@ -108,14 +109,6 @@ static rk_status open_store(rk_node *node, rk_error *err)
     return status == RK_OK ? lock_store(node, at.path, err) : status;
 }
 
-static uint32_t default_workers(void)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors <= 2)
-        return 1;
-    return processors > 5 ? 4 : (uint32_t)processors - 1;
-}
-
 /* What a session carries, less what every reply says besides its body. */
 static size_t body_bytes_max(void)
 {
@@ -125,7 +118,7 @@ static size_t body_bytes_max(void)
 
 static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *err)
 {
-    uint32_t workers = node->file->workers ? node->file->workers : default_workers();
+    uint32_t workers = node->file->workers ? node->file->workers : rk_process_workers();
     rk_status status = rk_work_create(node->store, clock, workers, &node->work, err);
     if (status == RK_OK)
         rk_work_place(node->work, node->cluster, node->self);

@@ -100,7 +100,7 @@ static size_t earliest(const rk_report_part *parts, size_t count, const size_t *
         const json_t *entries = json_object_get(parts[i].report, "entries");
         if (at[i] >= json_array_size(entries))
             continue;
-        const char *when = rki_report_text(json_array_get(entries, at[i]), "time");
+        const char *when = rk_report_text(json_array_get(entries, at[i]), "time");
         if (first && strcmp(when, first) >= 0)
             continue;
         first = when;

@@ -48,7 +48,7 @@ static void cut_shapes(json_t *table, size_t kept)
     while (json_array_size(shapes) > kept) {
         size_t last = json_array_size(shapes) - 1;
         rki_report_add(table, "left_out",
-                       rki_report_integer(json_array_get(shapes, last), "records"));
+                       rk_report_integer(json_array_get(shapes, last), "records"));
         json_array_remove(shapes, last);
     }
 }
@@ -78,7 +78,7 @@ static json_t *find_row(const json_t *rows, const json_t *row, const char *const
     {
         size_t same = 0;
         while (names[same] &&
-               strcmp(rki_report_text(there, names[same]), rki_report_text(row, names[same])) == 0)
+               strcmp(rk_report_text(there, names[same]), rk_report_text(row, names[same])) == 0)
             same++;
         if (!names[same])
             return there;
@@ -95,8 +95,8 @@ static void add_shapes(json_t *sum, const json_t *part)
     {
         json_t *there = find_row(sum, shape, by);
         if (there) {
-            rki_report_add(there, "records", rki_report_integer(shape, "records"));
-            rki_report_add(there, "bytes", rki_report_integer(shape, "bytes"));
+            rki_report_add(there, "records", rk_report_integer(shape, "records"));
+            rki_report_add(there, "bytes", rk_report_integer(shape, "bytes"));
         } else {
             json_array_append_new(sum, json_deep_copy(shape));
         }
@@ -105,11 +105,11 @@ static void add_shapes(json_t *sum, const json_t *part)
 
 static void add_table(json_t *sum, const json_t *table)
 {
-    rki_report_add(sum, "entries", rki_report_integer(table, "entries"));
-    rki_report_add(sum, "bytes", rki_report_integer(table, "bytes"));
+    rki_report_add(sum, "entries", rk_report_integer(table, "entries"));
+    rki_report_add(sum, "bytes", rk_report_integer(table, "bytes"));
     add_shapes(json_object_get(sum, "shapes"), json_object_get(table, "shapes"));
     if (json_object_get(table, "left_out"))
-        rki_report_add(sum, "left_out", rki_report_integer(table, "left_out"));
+        rki_report_add(sum, "left_out", rk_report_integer(table, "left_out"));
     if (!json_object_get(sum, "index_of") && json_object_get(table, "index_of"))
         json_object_set(sum, "index_of", json_object_get(table, "index_of"));
 }
@@ -118,11 +118,11 @@ static int compare_shapes(const void *a, const void *b)
 {
     const json_t *x = *(json_t *const *)a;
     const json_t *y = *(json_t *const *)b;
-    uint64_t more = rki_report_integer(x, "records");
-    uint64_t less = rki_report_integer(y, "records");
+    uint64_t more = rk_report_integer(x, "records");
+    uint64_t less = rk_report_integer(y, "records");
     if (more != less)
         return more < less ? 1 : -1;
-    return strcmp(rki_report_text(x, "shape"), rki_report_text(y, "shape"));
+    return strcmp(rk_report_text(x, "shape"), rk_report_text(y, "shape"));
 }
 
 /* Most records first, as in one store. Left as they are when there is no memory. */
@@ -166,10 +166,10 @@ uint64_t rk_report_inspect_records(const json_t *report)
     json_t *table;
     json_array_foreach(json_object_get(report, "tables"), i, table)
     {
-        if (strcmp(rki_report_text(table, "kind"), rk_inspect_kind_name(RK_INSPECT_RECORDS)) == 0)
-            rki_report_add(sum, "records", rki_report_integer(table, "entries"));
+        if (strcmp(rk_report_text(table, "kind"), rk_inspect_kind_name(RK_INSPECT_RECORDS)) == 0)
+            rki_report_add(sum, "records", rk_report_integer(table, "entries"));
     }
-    uint64_t records = rki_report_integer(sum, "records");
+    uint64_t records = rk_report_integer(sum, "records");
     json_decref(sum);
     return records;
 }
@@ -208,9 +208,9 @@ json_t *rk_report_inspect_unseen(const json_t *whole, const json_t *part)
         {
             if (!find_row(json_object_get(there, "shapes"), shape, by_shape))
                 json_array_append_new(
-                    unseen, json_pack("{s:s, s:s, s:o}", "table", rki_report_text(table, "name"),
-                                      "shape", rki_report_text(shape, "shape"), "records",
-                                      rki_report_count(rki_report_integer(shape, "records"))));
+                    unseen, json_pack("{s:s, s:s, s:o}", "table", rk_report_text(table, "name"),
+                                      "shape", rk_report_text(shape, "shape"), "records",
+                                      rki_report_count(rk_report_integer(shape, "records"))));
         }
     }
     return unseen;

@@ -8,13 +8,13 @@ json_t *rki_report_count(uint64_t value)
     return json_integer(value < INT64_MAX ? (json_int_t)value : INT64_MAX);
 }
 
-const char *rki_report_text(const json_t *object, const char *name)
+const char *rk_report_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text ? text : "";
 }
 
-uint64_t rki_report_integer(const json_t *object, const char *name)
+uint64_t rk_report_integer(const json_t *object, const char *name)
 {
     json_int_t value = json_integer_value(json_object_get(object, name));
     return value > 0 ? (uint64_t)value : 0;
@@ -22,7 +22,7 @@ uint64_t rki_report_integer(const json_t *object, const char *name)
 
 void rki_report_add(json_t *object, const char *name, uint64_t more)
 {
-    uint64_t sum = rki_report_integer(object, name);
+    uint64_t sum = rk_report_integer(object, name);
     more = more < INT64_MAX ? more : INT64_MAX;
     json_object_set_new(object, name, rki_report_count(sum + more));
 }

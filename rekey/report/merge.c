@@ -3,12 +3,6 @@
 #include <stdint.h>
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
 static json_int_t integer_of(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));
@@ -54,7 +48,7 @@ static void add_rows(json_t *sum, const json_t *part)
         bool found = false;
         json_array_foreach(sum, j, there)
         {
-            found = strcmp(text_of(there, "name"), text_of(row, "name")) == 0;
+            found = strcmp(rk_report_text(there, "name"), rk_report_text(row, "name")) == 0;
             if (found) {
                 add_integers(there, row);
                 break;
@@ -87,16 +81,17 @@ static bool same_migration(const rk_report_part *parts, size_t count, rk_error *
     if (count == 0)
         rk_error_set(err, RK_INVALID, "no node has said anything");
     for (size_t i = 0; i < count; i++)
-        if (!*text_of(parts[i].report, "migration")) {
+        if (!*rk_report_text(parts[i].report, "migration")) {
             rk_error_set(err, RK_CORRUPT, "node %s sends a report that cannot be understood",
                          parts[i].node);
             return false;
         }
     for (size_t i = 1; i < count; i++)
-        if (strcmp(text_of(parts[i].report, "migration"), text_of(parts[0].report, "migration"))) {
+        if (strcmp(rk_report_text(parts[i].report, "migration"),
+                   rk_report_text(parts[0].report, "migration"))) {
             rk_error_set(err, RK_CONFLICT, "node %s has migration %.64s, node %s has %.64s",
-                         parts[i].node, text_of(parts[i].report, "migration"), parts[0].node,
-                         text_of(parts[0].report, "migration"));
+                         parts[i].node, rk_report_text(parts[i].report, "migration"), parts[0].node,
+                         rk_report_text(parts[0].report, "migration"));
             return false;
         }
     return count > 0;
@@ -122,8 +117,8 @@ static int phase_of(const char *name)
 
 static void keep_least(json_t *sum, const json_t *part, const char *name)
 {
-    if (phase_of(text_of(part, name)) < phase_of(text_of(sum, name)))
-        json_object_set_new(sum, name, json_string(text_of(part, name)));
+    if (phase_of(rk_report_text(part, name)) < phase_of(rk_report_text(sum, name)))
+        json_object_set_new(sum, name, json_string(rk_report_text(part, name)));
 }
 
 static void add_status(json_t *sum, const json_t *part)
@@ -159,7 +154,7 @@ static json_t *nodes_of(const rk_report_part *parts, size_t count)
     for (size_t i = 0; i < count; i++)
         json_array_append_new(nodes,
                               json_pack("{s:s, s:s, s:I, s:O?, s:O?, s:O*}", "name", parts[i].node,
-                                        "phase", text_of(parts[i].report, "phase"), "epoch",
+                                        "phase", rk_report_text(parts[i].report, "phase"), "epoch",
                                         integer_of(parts[i].report, "epoch"), "running",
                                         json_object_get(parts[i].report, "running"), "stopped_by",
                                         json_object_get(parts[i].report, "stopped_by"), "promised",

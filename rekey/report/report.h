@@ -17,6 +17,11 @@
 #include "rekey/isolation/search.h"
 #include "rekey/plan/inspect.h"
 
+/* A member's text or number, of any control document: "" and 0 for what is not there, is of another
+ * type, or is negative. */
+const char *rk_report_text(const json_t *object, const char *name);
+uint64_t rk_report_integer(const json_t *object, const char *name);
+
 /* Read in one snapshot. NULL when it cannot be read, the error then says why. */
 json_t *rk_report_status(rk_migration *migration, rk_error *err);
 

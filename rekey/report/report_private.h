@@ -8,10 +8,6 @@
 
 json_t *rki_report_count(uint64_t value);
 
-/* "" and 0 for what is not there, or of another type. */
-const char *rki_report_text(const json_t *object, const char *name);
-uint64_t rki_report_integer(const json_t *object, const char *name);
-
 /* Adds to a member; the sum stays at the greatest number. */
 void rki_report_add(json_t *object, const char *name, uint64_t more);
 

@@ -108,7 +108,7 @@ static bool is_clean(const json_t *cases)
     json_t *one;
     json_array_foreach(cases, i, one)
     {
-        if (rki_report_integer(one, "found") > 0)
+        if (rk_report_integer(one, "found") > 0)
             return false;
     }
     return true;
@@ -160,7 +160,7 @@ static void cut_tenants(json_t *one, size_t kept)
     json_t *tenants = json_object_get(one, "tenants");
     while (json_array_size(tenants) > kept) {
         size_t last = json_array_size(tenants) - 1;
-        rki_report_add(one, "unlisted", rki_report_integer(json_array_get(tenants, last), "found"));
+        rki_report_add(one, "unlisted", rk_report_integer(json_array_get(tenants, last), "found"));
         json_array_remove(tenants, last);
     }
 }
@@ -192,8 +192,8 @@ static bool same_cases(const json_t *a, const json_t *b)
         return false;
     json_array_foreach(ours, i, one)
     {
-        if (strcmp(rki_report_text(one, "name"),
-                   rki_report_text(json_array_get(theirs, i), "name")) != 0)
+        if (strcmp(rk_report_text(one, "name"),
+                   rk_report_text(json_array_get(theirs, i), "name")) != 0)
             return false;
     }
     return true;
@@ -204,12 +204,12 @@ static json_t *case_of_all(const rk_report_part *parts, size_t count, size_t at)
     json_t *first = json_array_get(json_object_get(parts[0].report, "cases"), at);
     json_t *tenants = json_array();
     json_t *sum =
-        json_pack("{s:s,s:s,s:i,s:i,s:o}", "name", rki_report_text(first, "name"), "claim",
-                  rki_report_text(first, "claim"), "found", 0, "unlisted", 0, "tenants", tenants);
+        json_pack("{s:s,s:s,s:i,s:i,s:o}", "name", rk_report_text(first, "name"), "claim",
+                  rk_report_text(first, "claim"), "found", 0, "unlisted", 0, "tenants", tenants);
     for (size_t i = 0; i < count; i++) {
         const json_t *one = json_array_get(json_object_get(parts[i].report, "cases"), at);
-        rki_report_add(sum, "found", rki_report_integer(one, "found"));
-        rki_report_add(sum, "unlisted", rki_report_integer(one, "unlisted"));
+        rki_report_add(sum, "found", rk_report_integer(one, "found"));
+        rki_report_add(sum, "unlisted", rk_report_integer(one, "unlisted"));
         rki_report_append(tenants, json_object_get(one, "tenants"), parts[i].node);
     }
     return sum;
@@ -230,13 +230,13 @@ static json_t *node_json(const rk_report_part *part)
     json_t *one;
     json_array_foreach(json_object_get(part->report, "cases"), i, one)
     {
-        uint64_t more = rki_report_integer(one, "found");
+        uint64_t more = rk_report_integer(one, "found");
         found = found > UINT64_MAX - more ? UINT64_MAX : found + more;
     }
     return json_pack("{s:s,s:s,s:b,s:o,s:o}", "name", part->node, "phase",
-                     rki_report_text(part->report, "phase"), "registered",
+                     rk_report_text(part->report, "phase"), "registered",
                      json_is_true(json_object_get(part->report, "registered")), "records",
-                     rki_report_count(rki_report_integer(part->report, "records")), "found",
+                     rki_report_count(rk_report_integer(part->report, "records")), "found",
                      rki_report_count(found));
 }
 
@@ -249,20 +249,20 @@ static json_t *add_up(const rk_report_part *parts, size_t count)
     for (size_t i = 0; i < json_array_size(json_object_get(parts[0].report, "cases")); i++)
         json_array_append_new(cases, case_of_all(parts, count, i));
     for (size_t i = 0; i < count; i++) {
-        int there = phase_number(rki_report_text(parts[i].report, "phase"));
+        int there = phase_number(rk_report_text(parts[i].report, "phase"));
         phase = there < phase ? there : phase;
         registered = registered && json_is_true(json_object_get(parts[i].report, "registered"));
         json_array_append_new(nodes, node_json(&parts[i]));
     }
     json_t *sum =
         json_pack("{s:s,s:b,s:s,s:b,s:i,s:i,s:i,s:o,s:o}", "migration",
-                  rki_report_text(parts[0].report, "migration"), "clean", is_clean(cases), "phase",
+                  rk_report_text(parts[0].report, "migration"), "clean", is_clean(cases), "phase",
                   rk_phase_name((rk_phase)phase), "registered", registered, "records", 0,
                   "index_entries", 0, "unmatched", 0, "cases", cases, "nodes", nodes);
     for (size_t i = 0; i < count; i++) {
-        rki_report_add(sum, "records", rki_report_integer(parts[i].report, "records"));
-        rki_report_add(sum, "index_entries", rki_report_integer(parts[i].report, "index_entries"));
-        rki_report_add(sum, "unmatched", rki_report_integer(parts[i].report, "unmatched"));
+        rki_report_add(sum, "records", rk_report_integer(parts[i].report, "records"));
+        rki_report_add(sum, "index_entries", rk_report_integer(parts[i].report, "index_entries"));
+        rki_report_add(sum, "unmatched", rk_report_integer(parts[i].report, "unmatched"));
     }
     return sum;
 }
