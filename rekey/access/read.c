@@ -7,6 +7,7 @@
 
 #include "rekey/base/nearest.h"
 #include "rekey/spec/findings.h"
+#include "rekey/spec/mapping.h"
 #include "rekey/spec/yaml.h"
 
 #define MEMORY_BYTES_MAX  ((size_t)64 << 20)
@@ -65,35 +66,18 @@ static const char *const part_names[PART_COUNT] = {
 static void read_mapping(reading *r, const char *where, const rki_node *mapping,
                          const char *const *names, size_t count, const rki_node **part)
 {
-    for (size_t i = 0; i < count; i++)
-        part[i] = NULL;
-    for (const rki_node *key = mapping->first; key != NULL; key = key->next) {
-        rk_nearest nearest = {.word = key->text};
-        bool is_known = false;
-        if (key->kind != RKI_SCALAR)
-            continue; /* reported already */
-        for (size_t i = 0; i < count; i++) {
-            rk_nearest_try(&nearest, rk_slice_str(names[i]));
-            if (!rk_slice_equal(key->text, rk_slice_str(names[i])))
-                continue;
-            is_known = true;
-            if (part[i] == NULL)
-                part[i] = key->value;
-        }
-        if (!is_known)
-            report(r, key, "%s: unknown key \"%s\"%s", where, rki_show(key->text).text,
-                   rk_nearest_hint(&nearest).text);
-    }
+    rk_status status = rki_mapping_pick(r->findings, where, mapping, names, count, part, r->err);
+    if (status != RK_OK)
+        r->status = status;
 }
 
 static bool has_kind(reading *r, const char *where, const rki_node *node, rki_kind kind)
 {
-    static const char *const names[] = {"nothing", "a text", "a list", "a mapping", "an alias"};
-    if (node->kind == kind)
-        return true;
-    if (node->kind != RKI_BROKEN)
-        report(r, node, "%s: expected %s, found %s", where, names[kind], names[node->kind]);
-    return false;
+    bool has;
+    rk_status status = rki_mapping_check_kind(r->findings, where, node, kind, &has, r->err);
+    if (status != RK_OK)
+        r->status = status;
+    return has;
 }
 
 /* --- scalars ---------------------------------------------------------------------------------- */

@@ -88,7 +88,10 @@ static int read_all(rk_cli *cli, const char *command, const char *cluster, rk_li
                        unknown ? "`rekey run PLAN` or `rekey register SPEC` makes it known" : NULL);
 }
 
-int rk_cli_cluster_quarantine(rk_cli *cli, const char *cluster, json_t **entries)
+/* Reads all of it from every node, and merges. */
+static int gather_pages(rk_cli *cli, const char *command, const char *cluster, read_node *read,
+                        bool verify, json_t *(*merge)(const rk_report_part *parts, size_t count),
+                        json_t **out)
 {
     rk_link *link = NULL;
     json_t *all[RK_CLUSTER_NODES_MAX] = {0};
@@ -97,27 +100,21 @@ int rk_cli_cluster_quarantine(rk_cli *cli, const char *cluster, json_t **entries
     if (code != RK_EXIT_DONE)
         return code;
     size_t count = rk_link_cluster(link)->node_count;
-    code = read_all(cli, "quarantine", cluster, link, read_quarantine, false, all, parts);
+    code = read_all(cli, command, cluster, link, read, verify, all, parts);
     if (code == RK_EXIT_DONE)
-        *entries = rk_report_quarantine_merge(parts, count);
+        *out = merge(parts, count);
     drop_all(all, count);
     rk_link_close(link);
     return code;
 }
 
+int rk_cli_cluster_quarantine(rk_cli *cli, const char *cluster, json_t **entries)
+{
+    return gather_pages(cli, "quarantine", cluster, read_quarantine, false,
+                        rk_report_quarantine_merge, entries);
+}
+
 int rk_cli_cluster_audit(rk_cli *cli, const char *cluster, bool verify, json_t **out)
 {
-    rk_link *link = NULL;
-    json_t *all[RK_CLUSTER_NODES_MAX] = {0};
-    rk_report_part parts[RK_CLUSTER_NODES_MAX];
-    int code = rk_cli_link_open(cli, cluster, &link);
-    if (code != RK_EXIT_DONE)
-        return code;
-    size_t count = rk_link_cluster(link)->node_count;
-    code = read_all(cli, "audit", cluster, link, read_audit, verify, all, parts);
-    if (code == RK_EXIT_DONE)
-        *out = rk_report_audit_merge(parts, count);
-    drop_all(all, count);
-    rk_link_close(link);
-    return code;
+    return gather_pages(cli, "audit", cluster, read_audit, verify, rk_report_audit_merge, out);
 }

@@ -30,16 +30,6 @@ static const rk_syntax syntax = {
     .exits = {RK_EXIT_NOT_CLEAN, RK_EXIT_STOPPED, RK_EXIT_TRY_AGAIN, RK_EXIT_BAD_SPEC},
 };
 
-static rk_status load_state(rk_migration *migration, rk_state *state, rk_error *err)
-{
-    rk_view *view = NULL;
-    rk_status status = rk_snapshot_open(migration->store, &view, err);
-    if (status == RK_OK)
-        status = rk_state_load(view, migration->tables.meta, state, err);
-    rk_snapshot_close(view);
-    return status;
-}
-
 static const char *place_of(const verify_options *options)
 {
     return options->store ? options->store : options->cluster;
@@ -68,7 +58,7 @@ static int verify(rk_cli *cli, const verify_options *options, rk_migration *migr
     rk_state state;
     rk_verification *verification = NULL;
     rk_verify_options how = {.entity = -1, .tenant_in_value = options->isolation};
-    rk_status status = load_state(migration, &state, &err);
+    rk_status status = rk_migration_state(migration, &state, &err);
     if (status == RK_OK)
         status = rk_verify_create(migration->store, migration->spec, &migration->tables, &state,
                                   &how, &verification, &err);

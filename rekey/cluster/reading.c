@@ -1,9 +1,9 @@
 /* reading.c: the parts that the cluster's file and a node's file are made of. */
 #include <stdarg.h>
 
-#include "rekey/base/nearest.h"
 #include "rekey/cluster/cluster_private.h"
 #include "rekey/spec/findings.h"
+#include "rekey/spec/mapping.h"
 
 #define MEMORY_BYTES_MAX  ((size_t)16 << 20)
 #define SCRATCH_BYTES_MAX ((size_t)256 << 20)
@@ -71,25 +71,9 @@ void rki_cluster_read_mapping(rki_cluster_reading *r, const char *where, const r
                               const char *const *names, size_t count, size_t required,
                               const rki_node **part)
 {
-    for (size_t i = 0; i < count; i++)
-        part[i] = NULL;
-    for (const rki_node *key = mapping->first; key != NULL; key = key->next) {
-        rk_nearest nearest = {.word = key->text};
-        bool is_known = false;
-        if (key->kind != RKI_SCALAR)
-            continue; /* reported already */
-        for (size_t i = 0; i < count; i++) {
-            rk_nearest_try(&nearest, rk_slice_str(names[i]));
-            if (!rk_slice_equal(key->text, rk_slice_str(names[i])))
-                continue;
-            is_known = true;
-            if (part[i] == NULL)
-                part[i] = key->value;
-        }
-        if (!is_known)
-            rki_cluster_report(r, key, "%s: unknown key \"%s\"%s", where, rki_show(key->text).text,
-                               rk_nearest_hint(&nearest).text);
-    }
+    rk_status status = rki_mapping_pick(r->findings, where, mapping, names, count, part, r->err);
+    if (status != RK_OK)
+        r->status = status;
     for (size_t i = 0; i < required; i++)
         if (part[i] == NULL)
             rki_cluster_report(r, mapping, "%s: missing key \"%s\"", where, names[i]);
@@ -98,13 +82,11 @@ void rki_cluster_read_mapping(rki_cluster_reading *r, const char *where, const r
 bool rki_cluster_has_kind(rki_cluster_reading *r, const char *where, const rki_node *node,
                           rki_kind kind)
 {
-    static const char *const names[] = {"nothing", "a text", "a list", "a mapping", "an alias"};
-    if (node->kind == kind)
-        return true;
-    if (node->kind != RKI_BROKEN)
-        rki_cluster_report(r, node, "%s: expected %s, found %s", where, names[kind],
-                           names[node->kind]);
-    return false;
+    bool has;
+    rk_status status = rki_mapping_check_kind(r->findings, where, node, kind, &has, r->err);
+    if (status != RK_OK)
+        r->status = status;
+    return has;
 }
 
 /* --- scalars ---------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ typedef struct change {
     rk_migration *migration;
     const rk_decision_id *id;
     const rk_leader *leader;
+    const rk_placement *placement;
 } change;
 
 typedef rk_status (*change_fn)(rk_txn *txn, rk_table meta, const change *what, bool *changed,
@@ -307,4 +308,28 @@ rk_status rk_leader_release(rk_store *store, const rk_leader *leader, rk_error *
     if (status == RK_NOT_FOUND)
         return RK_OK;
     return status == RK_OK ? change_store(store, meta, do_release, &what, err) : status;
+}
+
+/* --- placement -------------------------------------------------------------------------------- */
+
+static rk_status do_place(rk_txn *txn, rk_table meta, const change *what, bool *changed,
+                          rk_error *err)
+{
+    rk_placement there;
+    rk_status status = rk_placement_load(rk_txn_view(txn), meta, &there, err);
+    if (status == RK_OK && strcmp(there.node, what->placement->node) == 0 &&
+        memcmp(&there.cluster, &what->placement->cluster, sizeof there.cluster) == 0)
+        return RK_OK;
+    if (status != RK_OK && status != RK_NOT_FOUND)
+        return status;
+    *changed = true;
+    return rk_placement_save(txn, meta, what->placement, err);
+}
+
+rk_status rk_placement_record(rk_store *store, const rk_placement *placement, rk_error *err)
+{
+    rk_table meta;
+    change what = {.placement = placement};
+    rk_status status = open_meta(store, true, &meta, err);
+    return status == RK_OK ? change_store(store, meta, do_place, &what, err) : status;
 }

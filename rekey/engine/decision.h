@@ -45,6 +45,12 @@ rk_status rk_decision_look(rk_migration *migration, const rk_decision_id *id, rk
 /* The promise that waits for its decision. RK_NOT_FOUND, error untouched: there is none. */
 rk_status rk_decision_promised(rk_migration *migration, rk_prepared *out, rk_error *err);
 
+/* --- placement -------------------------------------------------------------------------------- */
+
+/* Writes down which node of which cluster the store belongs to; writes nothing where it is written
+ * down so already. Works without a migration: makes `__rekey`. */
+rk_status rk_placement_record(rk_store *store, const rk_placement *placement, rk_error *err);
+
 /* --- leadership ------------------------------------------------------------------------------- */
 
 #define RK_LEADER_LEASE_MS 15000

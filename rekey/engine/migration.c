@@ -66,6 +66,16 @@ void rk_migration_close(rk_migration *migration)
     free(migration);
 }
 
+rk_status rk_migration_state(const rk_migration *migration, rk_state *out, rk_error *err)
+{
+    rk_view *view = NULL;
+    rk_status status = rk_snapshot_open(migration->store, &view, err);
+    if (status == RK_OK)
+        status = rk_state_load(view, migration->tables.meta, out, err);
+    rk_snapshot_close(view);
+    return status;
+}
+
 /* --- changes outside of a run ----------------------------------------------------------------- */
 
 /* What a change needs besides its transaction. */

@@ -45,6 +45,9 @@ rk_status rk_migration_open(rk_store *store, const rk_clock *clock, const rk_act
                             bool create, rk_migration **out, rk_error *err);
 void rk_migration_close(rk_migration *migration);
 
+/* Its state in a snapshot of its own. As rk_state_load. */
+rk_status rk_migration_state(const rk_migration *migration, rk_state *out, rk_error *err);
+
 /* Registers a spec, in phase old. *changed is false when exactly it is registered already. As
  * rk_state_register. */
 rk_status rk_migration_register(rk_store *store, const rk_clock *clock, const rk_actor *actor,

@@ -159,21 +159,9 @@ static rk_status save_placement(const call *c)
 {
     const rk_node_control_config *config = &c->control->config;
     rk_placement placement = {0};
-    rk_table meta;
-    rk_txn *txn = NULL;
     rk_cluster_digest(config->cluster, &placement.cluster);
     snprintf(placement.node, sizeof placement.node, "%s", name_of(c->control));
-    rk_status status =
-        rk_store_table(config->store, RK_META_TABLE, RK_TABLE_RECORDS, true, &meta, c->err);
-    if (status == RK_OK)
-        status = rk_txn_begin(config->store, &txn, c->err);
-    if (status != RK_OK)
-        return status;
-    status = rk_placement_save(txn, meta, &placement, c->err);
-    if (status == RK_OK)
-        return rk_txn_commit(txn, c->err);
-    rk_txn_abort(txn);
-    return status;
+    return rk_placement_record(config->store, &placement, c->err);
 }
 
 static rk_status load_spec(const call *c, rk_spec_source *source, rk_spec **out)

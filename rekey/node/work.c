@@ -123,20 +123,10 @@ static rk_status begin_plan(rk_work *work, job *j, rk_error *err)
     return RK_OK;
 }
 
-static rk_status load_state(const rk_migration *migration, rk_state *state, rk_error *err)
-{
-    rk_view *view = NULL;
-    rk_status status = rk_snapshot_open(migration->store, &view, err);
-    if (status == RK_OK)
-        status = rk_state_load(view, migration->tables.meta, state, err);
-    rk_snapshot_close(view);
-    return status;
-}
-
 static rk_status begin_verify(job *j, rk_error *err)
 {
     rk_verify_options options = {.entity = -1, .tenant_in_value = j->tenant_in_value};
-    rk_status status = load_state(j->migration, &j->state, err);
+    rk_status status = rk_migration_state(j->migration, &j->state, err);
     if (status == RK_OK)
         status = rk_verify_create(j->migration->store, j->migration->spec, &j->migration->tables,
                                   &j->state, &options, &j->verification, err);

@@ -1,5 +1,5 @@
-/* findings.h: the list of what is wrong with a file, as it grows. For rekey/spec and rekey/access
- * only. */
+/* findings.h: the list of what is wrong with a file, as it grows. For rekey/spec,
+ * rekey/access and rekey/cluster only. */
 #ifndef REKEY_SPEC_FINDINGS_H
 #define REKEY_SPEC_FINDINGS_H
 

@@ -1,4 +1,5 @@
-/* yaml.h: a YAML file as a small tree with places. For rekey/spec and rekey/access only.
+/* yaml.h: a YAML file as a small tree with places. For rekey/spec, rekey/access and rekey/cluster
+ * only.
  *
  * The reader takes the part of YAML that these need: one document of mappings, lists and scalars.
  * Aliases, anchors, tags, duplicate keys and keys that are no scalars are findings. Scalars stay
