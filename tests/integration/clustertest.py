@@ -54,6 +54,7 @@ class Node:
         self.process = None
         self.starts = 0
         self.may_end_with = ()  # exit codes
+        self.move = None  # what its process does before it is the program
 
     @property
     def log_path(self):
@@ -77,7 +78,7 @@ class Node:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [program(), "node", "--config", self.config], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, env=environment())
+                stderr=log, env=environment(), preexec_fn=self.move)
         if wait:
             self.wait_up()
 
@@ -344,9 +345,9 @@ class ClusterCase(Case):
     def on_cluster(self, command, *words, who="coordinator", **options):
         return self.rekey(command, *words, "--cluster", self.as_who(who), **options)
 
-    def start_on_cluster(self, command, *words, who="coordinator"):
+    def start_on_cluster(self, command, *words, who="coordinator", **options):
         """In the background; killed at the end of the test."""
-        process = start_rekey(command, *words, "--cluster", self.as_who(who))
+        process = start_rekey(command, *words, "--cluster", self.as_who(who), **options)
 
         def clean_up():
             process.kill()
