@@ -12,7 +12,7 @@ help:
 	@echo "make check-tsan  the tests of threaded code under ThreadSanitizer"
 	@echo "make kill-long   kill and resume a run a few hundred times"
 	@echo "make stress-long migrations under live traffic, killed and resumed, for half an hour"
-	@echo "make bench       throughput beside a bare LMDB loop (takes minutes)"
+	@echo "make bench       rekey beside bare LMDB loops and scripts, with targets (takes minutes)"
 	@echo "make bench-latency  an application's puts, idle and beside a run (takes minutes)"
 	@echo "make bench-cluster  one node and two beside one process (takes minutes)"
 	@echo "make fuzz        every decoder under libFuzzer, a minute each"
@@ -61,12 +61,12 @@ stress-long: install-packages
 bench: install-packages
 	cmake --preset release
 	cmake --build --preset release
-	bench/run.sh build/release
+	bench/rekey-bench move move-gsi1 scripts plan verify contract --build build/release
 
 bench-latency: install-packages
 	cmake --preset release
 	cmake --build --preset release
-	bench/put_latency.sh build/release
+	bench/rekey-bench foreground --build build/release
 
 bench-cluster: install-packages
 	cmake --preset release

@@ -12,18 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/bare_env.h"
 #include "bench/samples.h"
 
-#define MAP_BYTES   ((size_t)64 << 30)
 #define VALUE_BYTES 200
-
-static void check(int rc, const char *what)
-{
-    if (rc == MDB_SUCCESS)
-        return;
-    fprintf(stderr, "bare_commit: %s: %s\n", what, mdb_strerror(rc));
-    exit(1);
-}
 
 static void put_one(MDB_env *env, MDB_dbi dbi, uint64_t number)
 {
@@ -34,9 +26,9 @@ static void put_one(MDB_env *env, MDB_dbi dbi, uint64_t number)
     MDB_val key = {(size_t)len, text};
     MDB_val value = {sizeof bytes, bytes};
     MDB_txn *txn;
-    check(mdb_txn_begin(env, NULL, 0, &txn), "begin");
-    check(mdb_put(txn, dbi, &key, &value, 0), "put");
-    check(mdb_txn_commit(txn), "commit");
+    bare_check(mdb_txn_begin(env, NULL, 0, &txn), "begin");
+    bare_check(mdb_put(txn, dbi, &key, &value, 0), "put");
+    bare_check(mdb_txn_commit(txn), "commit");
 }
 
 int main(int argc, char **argv)
@@ -45,17 +37,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bare_commit DIR TABLE SECONDS\n");
         return 64;
     }
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    check(mdb_env_create(&env), "create environment");
-    check(mdb_env_set_maxdbs(env, 16), "set tables");
-    check(mdb_env_set_mapsize(env, MAP_BYTES), "set map size");
-    check(mdb_env_open(env, argv[1], MDB_NOTLS, 0644), argv[1]);
-    check(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), "begin");
-    check(mdb_dbi_open(txn, argv[2], 0, &dbi), argv[2]);
-    check(mdb_txn_commit(txn), "commit");
-
+    MDB_env *env = bare_env_open(argv[1], 0);
+    MDB_dbi dbi = bare_table_open(env, argv[2]);
     bench_samples samples = {0};
     uint64_t start = bench_now_ns();
     uint64_t end = start + (uint64_t)(strtod(argv[3], NULL) * 1e9);

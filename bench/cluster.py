@@ -2,17 +2,17 @@
 """Measures a cluster on one machine: a run over one node and over two beside a run in one process,
 control traffic, and an application's operations beside what nng alone takes.
 
-    bench/cluster.py BUILD_DIR [--records N] [--tenants N] [--rounds N] [--seconds N]
-                               [--only PART]... [--dir SCRATCH] [--json]
+    bench/cluster.py BUILD_DIR [--records N] [--tenants N] [--value-bytes N] [--seed N]
+                               [--rounds N] [--seconds N] [--only PART]... [--dir SCRATCH] [--json]
 
-PART is run, traffic or client. bench/README.md says what is measured, and how to read it.
+PART is run, traffic or client; `run` is a scenario of bench/rekey-bench too. bench/README.md says
+what is measured, and how to read it.
 """
 import argparse
 import contextlib
 import itertools
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -20,12 +20,14 @@ import sys
 import tempfile
 import time
 
-from cluster_nodes import Cluster, Failure, Process, run
+from cluster_nodes import Cluster
+from rekeybench import machine
+from rekeybench.measure import Found, spread
+from rekeybench.process import Failure, Process, run
+from rekeybench.site import MOVE, Site, shipped_spec
+from rekeybench.targets import ratios
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SPEC = os.path.join(HERE, "202611210900_move_noindex.yaml")
-TABLE = "platform_data"
-VALUE_BYTES = 200
+SPEC = shipped_spec(MOVE)
 THREADS = (1, 4, 16)
 OVER = ("nng", "cluster", "local")
 PARTS = ("run", "traffic", "client")
@@ -34,24 +36,13 @@ SIZES_COUNT = 500  # operations from which sizes are taken
 MASK = (1 << 64) - 1
 
 
-class Bench:
+class Bench(Site):
     def __init__(self, options, work):
+        super().__init__(options.build, work)
         self.options = options
-        self.work = work
         self.closing = contextlib.ExitStack()
-        self.rekey = self.program("rekey/cli/rekey")
-        self.bare = self.program("bench/bare_move")
         self.ops = self.program("bench/client_ops")
         self.echo = self.program("bench/nng_echo")
-
-    def program(self, name):
-        path = os.path.join(os.path.abspath(self.options.build), name)
-        if not os.access(path, os.X_OK):
-            raise Failure(f"{path} is missing; build first")
-        return path
-
-    def path(self, name):
-        return os.path.join(self.work, name)
 
     def say(self, text=""):
         print(text, file=sys.stderr if self.options.json else sys.stdout, flush=True)
@@ -65,7 +56,7 @@ class Bench:
         """A cluster with the benchmark's data and a plan, its nodes at rest."""
         cluster = self.cluster(name, count, scheme)
         cluster.seed(SPEC, "--tenants", self.options.tenants, "--records", self.options.records,
-                     "--seed", 1)
+                     "--value-bytes", self.options.value_bytes, "--seed", self.options.seed)
         cluster.start()
         run(self.rekey, "plan", SPEC, "--cluster", cluster.file, "-o", self.path(name + ".plan"))
         cluster.stop()
@@ -74,10 +65,10 @@ class Bench:
 
     def expect_moved(self, *stores):
         """All records at new keys, and, over all stores, the bytes of the run in one process."""
-        counts = [run(self.bare, "--count", store, TABLE).split() for store in stores]
-        if [sum(map(int, shape)) for shape in zip(*counts)] != [0, self.options.records, 0]:
+        counts = [self.counts(store) for store in stores]
+        if [sum(shape) for shape in zip(*counts)] != [0, self.options.records, 0]:
             raise Failure(f"old, new and other records: {counts}")
-        return sum(int(run(self.bare, "--digest", store, TABLE)) for store in stores) & MASK
+        return sum(self.digest(store) for store in stores) & MASK
 
 
 # --- a run --------------------------------------------------------------------------------------
@@ -104,8 +95,7 @@ class Runs:
 
     def largest_share(self):
         """Two nodes are at most one divided by this faster than one node."""
-        counts = [int(run(self.bench.bare, "--count", store + ".base", TABLE).split()[0])
-                  for store in self.two.stores()]
+        counts = [self.bench.counts(store + ".base")[0] for store in self.two.stores()]
         return max(counts) / sum(counts)
 
     def timed(self, name, command, nodes=None):
@@ -178,41 +168,40 @@ class Runs:
                 self.nodes("two bound", self.two, bound=True)
 
 
-def spread(values):
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
-def ratios(rates, name, of):
-    return spread([a / b for a, b in zip(rates[name], rates[of])])
-
-
-RATIOS = (("one node", "store", "one node, of the run in one process"),
-          ("two nodes", "one node", "two nodes, of one node"),
-          ("apart", "store", "two processes without a cluster, of one"),
-          ("two nodes", "apart", "two nodes, of two processes without a cluster"),
-          ("two bound", "one bound", "two nodes with a processor each, of one with one"))
+def run_parts(bench):
+    """What each contestant came to, as a scenario of bench/rekey-bench has it."""
+    runs = Runs(bench)
+    runs.measure()
+    found = [Found(name, name, "records/s", rounds=rates) for name, rates in runs.rates.items()]
+    return found, runs.share
 
 
 def measure_run(bench):
-    runs = Runs(bench)
-    runs.measure()
-    result = {name.replace(" ", "_"): spread(rates) for name, rates in runs.rates.items()}
-    result["larger_share"] = runs.share
+    found, share = run_parts(bench)
+    result = {each.name.replace(" ", "_"): spread(each.rounds) for each in found}
+    result["larger_share"] = share
     bench.say()
-    for name, rates in runs.rates.items():
-        bench.say(f"{name:10} median {statistics.median(rates):9.0f} records/s   "
-                  f"spread {min(rates):.0f} to {max(rates):.0f}")
-    for name, of, words in RATIOS:
-        if name in runs.rates and of in runs.rates:
-            ratio = ratios(runs.rates, name, of)
-            result[f"{name} of {of}".replace(" ", "_")] = ratio
-            bench.say(f"ratio      {show_ratio(ratio)}   {words}")
+    for each in found:
+        bench.say(f"{each.name:10} median {statistics.median(each.rounds):9.0f} records/s   "
+                  f"spread {min(each.rounds):.0f} to {max(each.rounds):.0f}")
+    for ratio in ratios("cluster", found, {}, bench.options.records):
+        value = spread(ratio.rounds)
+        result[ratio.name.replace(" / ", " of ").replace(" ", "_")] = value
+        bench.say(f"ratio      {value['median']:.2f} ({value['least']:.2f} to "
+                  f"{value['most']:.2f})   {ratio.name}   {ratio.words}".rstrip())
     bench.say()
     return result
 
 
-def show_ratio(ratio):
-    return f"{ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['most']:.2f})"
+def as_scenario(site, options, sizes):
+    """The scenario `cluster` of bench/rekey-bench: contestants, and what else goes to its JSON."""
+    told = argparse.Namespace(build=site.build, records=sizes.records, tenants=sizes.tenants,
+                              value_bytes=sizes.value_bytes, seed=sizes.seed,
+                              rounds=options.rounds, seconds=options.seconds, json=True)
+    bench = Bench(told, site.work)
+    with bench.closing:
+        found, share = run_parts(bench)
+    return found, {"larger_share": share}
 
 
 # --- control traffic ----------------------------------------------------------------------------
@@ -228,7 +217,7 @@ def measure_traffic(bench):
     sent, received = (now - then for now, then in zip(cluster.traffic(), before))
     cluster.stop()
     bench.expect_moved(*cluster.stores())
-    moved = bench.options.records * VALUE_BYTES
+    moved = bench.options.records * bench.options.value_bytes
     bench.say(f"traffic    {sent} bytes to the nodes, {received} from them, for {moved} bytes of "
               f"values moved: {100 * (sent + received) / moved:.4f} %")
     bench.say()
@@ -348,6 +337,8 @@ def parse(words):
     parser.add_argument("build", help="a build folder")
     parser.add_argument("--records", type=int, default=1000000)
     parser.add_argument("--tenants", type=int, default=100)
+    parser.add_argument("--value-bytes", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of operations, each time")
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
@@ -356,11 +347,12 @@ def parse(words):
     return parser.parse_args(words)
 
 
-def describe_machine(bench):
-    bench.say(f"machine    {platform.system()} {platform.release()} {platform.machine()}, "
-              f"{os.cpu_count()} processors")
-    bench.say(f"data       {bench.options.records} records of {VALUE_BYTES} bytes, "
-              f"{bench.options.tenants} tenants, strategy move, no index; every commit with fsync")
+def describe(bench):
+    for line in machine.lines(machine.describe(bench.options.dir)):
+        bench.say(line)
+    bench.say(f"data        {bench.options.records} records of "
+              f"{bench.options.value_bytes} bytes, {bench.options.tenants} tenants, strategy move, "
+              "no index")
     bench.say()
 
 
@@ -372,7 +364,7 @@ def main():
     try:
         bench = Bench(options, work)
         with bench.closing:
-            describe_machine(bench)
+            describe(bench)
             for part in options.only or PARTS:
                 result[part] = measures[part](bench)
     except Failure as failure:

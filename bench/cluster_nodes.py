@@ -2,28 +2,11 @@
 import os
 import selectors
 import shutil
-import signal
 import socket
-import subprocess
 import threading
-import time
 
-UP_SECONDS = 30
-STOP_SECONDS = 10
-HERTZ = os.sysconf("SC_CLK_TCK")
-
-
-class Failure(Exception):
-    """What was measured does not count."""
-
-
-def run(*command):
-    """Stdout of a command that must succeed."""
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Failure(f"failed: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
+from rekeybench.process import Process, run
+from rekeybench.site import fresh_copy
 
 
 def write(path, text):
@@ -36,44 +19,6 @@ def free_address():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()
-
-
-class Process:
-    """A program in the background. Its output goes to a file: nobody reads a pipe."""
-
-    def __init__(self, log, *command, processor=None):
-        self.log = log
-        bind = None if processor is None else lambda: os.sched_setaffinity(0, {processor})
-        with open(log, "wb") as file:
-            self.child = subprocess.Popen([str(word) for word in command], stdout=file,
-                                          stderr=file, stdin=subprocess.DEVNULL, preexec_fn=bind)
-
-    def wait_for(self, word):
-        end = time.monotonic() + UP_SECONDS
-        while time.monotonic() < end and self.child.poll() is None:
-            with open(self.log, encoding="utf-8", errors="replace") as file:
-                if word in file.read():
-                    return
-            time.sleep(0.01)
-        with open(self.log, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-        self.stop()
-        raise Failure(f"{self.child.args[0]} did not come up: {text}")
-
-    def processor_seconds(self):
-        with open(f"/proc/{self.child.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / HERTZ
-
-    def stop(self):
-        if self.child.poll() is not None:
-            return
-        self.child.send_signal(signal.SIGTERM)
-        try:
-            self.child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
 
 
 class Meter:
@@ -184,9 +129,7 @@ class Cluster:
 
     def renew(self):
         for store in self.stores():
-            shutil.rmtree(store, ignore_errors=True)
-            shutil.copytree(store + ".base", store)
-        os.sync()
+            fresh_copy(store + ".base", store)
 
     def start(self, bound=False):
         """`bound`: each node to a processor of its own."""

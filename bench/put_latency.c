@@ -7,6 +7,8 @@
  * once.
  *
  * --during runs a command by the shell and puts for as long as it runs; its failure is ours.
+ * --samples writes one line a put: when it began, in seconds of the machine's monotonic clock, and
+ * the microseconds that it took.
  *
  *     put_latency lmdb:DIR --seconds 3                    idle
  *     put_latency lmdb:DIR --during 'rekey run plan.json --store lmdb:DIR'
@@ -35,7 +37,9 @@ typedef struct options {
     double seconds;
     double pace; /* puts a second; 0: as fast as possible */
     double bound_us;
+    const char *samples; /* a file to write; NULL: none */
     unsigned tenants;
+    uint64_t first; /* number of the first record: another run's records are others */
     uint64_t check;
     bool json;
 } options;
@@ -75,9 +79,22 @@ static void sleep_until(uint64_t due_ns)
     nanosleep(&pause, NULL);
 }
 
+static void write_samples(const char *path, const bench_samples *began, const bench_samples *took)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        bench_fail("write", path);
+    for (size_t i = 0; i < took->count; i++)
+        fprintf(file, "%.6f %.1f\n", (double)began->ns[i] / NS_PER_S, (double)took->ns[i] / 1e3);
+    bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed)
+        bench_fail("write", path);
+}
+
 static void measure(const options *o)
 {
     bench_samples samples = {0};
+    bench_samples began = {0};
     rk_client *client = NULL;
     rk_error err = {0};
     bench_contract contract;
@@ -89,16 +106,20 @@ static void measure(const options *o)
     do {
         uint64_t due =
             start + (uint64_t)((double)samples.count * (o->pace > 0 ? 1e9 / o->pace : 0));
-        bench_contract_make(samples.count, o->tenants, &contract);
+        bench_contract_make(o->first + samples.count, o->tenants, &contract);
         sleep_until(due);
         uint64_t from = bench_now_ns();
         bench_contract_put(client, &contract);
         bench_samples_add(&samples, bench_now_ns() - from);
+        bench_samples_add(&began, from);
     } while (o->during ? still_runs(pid, o->during) : bench_now_ns() < end);
     double seconds = (double)(bench_now_ns() - start) / 1e9;
     rk_client_close(client);
+    if (o->samples)
+        write_samples(o->samples, &began, &samples);
     bench_samples_print(&samples, seconds, o->bound_us, o->json);
     bench_samples_fini(&samples);
+    bench_samples_fini(&began);
 }
 
 static void check(const options *o)
@@ -122,7 +143,8 @@ static void usage(void)
 {
     fprintf(stderr,
             "usage: put_latency lmdb:DIR (--seconds N | --during COMMAND | --check COUNT)\n"
-            "                   [--pace PUTS_A_SECOND] [--tenants N] [--bound-us N] [--json]\n");
+            "                   [--pace PUTS_A_SECOND] [--tenants N] [--first N] [--bound-us N]\n"
+            "                   [--samples FILE] [--json]\n");
     exit(64);
 }
 
@@ -147,6 +169,10 @@ static void take_option(options *o, const char *name, const char *value)
         o->pace = number_of(value);
     else if (strcmp(name, "--tenants") == 0)
         o->tenants = (unsigned)number_of(value);
+    else if (strcmp(name, "--first") == 0)
+        o->first = (uint64_t)number_of(value);
+    else if (strcmp(name, "--samples") == 0)
+        o->samples = value;
     else if (strcmp(name, "--bound-us") == 0)
         o->bound_us = number_of(value);
     else

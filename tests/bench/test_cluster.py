@@ -15,6 +15,7 @@ SECONDS_MAX = 120
 
 sys.path.insert(0, BENCH)
 import cluster  # noqa: E402
+from rekeybench.site import TABLE  # noqa: E402
 
 
 def measure(*options):
@@ -48,6 +49,18 @@ class Script(unittest.TestCase):
         for row in client["rows"]:
             self.assertLessEqual(row["p50_us"]["least"], row["p99_us"]["most"])
 
+    def test_scenario(self):
+        done = subprocess.run([os.path.join(BENCH, "rekey-bench"), "cluster", "--build", BUILD,
+                               "--records", "1000", "--rounds", "1", "--value-bytes", "300",
+                               "--json"], capture_output=True, text=True, check=False,
+                              timeout=SECONDS_MAX)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        result = json.loads(done.stdout)
+        self.assertEqual(["store", "one node", "two nodes", "apart"],
+                         [each["name"] for each in result["contestants"]][:4])
+        self.assertIn("one node / store", [each["name"] for each in result["ratios"]])
+        self.assertTrue(0.5 <= result["larger_share"] <= 1)
+
     def test_table(self):
         done = measure("--only", "traffic")
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
@@ -65,7 +78,7 @@ class Checks(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         self.rekey = os.path.join(BUILD, "rekey", "cli", "rekey")
-        self.bare = os.path.join(BUILD, "bench", "bare_move")
+        self.judge = os.path.join(BUILD, "bench", "bare_check")
 
     def seed(self, store, *options):
         cluster.run(self.rekey, "seed", SPEC, "--store", "lmdb:" + store, "--tenants", 10,
@@ -73,7 +86,7 @@ class Checks(unittest.TestCase):
         return store
 
     def digest(self, store):
-        return int(cluster.run(self.bare, "--digest", store, cluster.TABLE))
+        return int(cluster.run(self.judge, "--digest", store, TABLE))
 
     def test_digest(self):
         whole = self.digest(self.seed(os.path.join(self.folder, "whole")))

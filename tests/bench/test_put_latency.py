@@ -1,4 +1,4 @@
-"""bench/put_latency on a tiny store: it runs, its JSON parses, and it notices a put that is gone."""
+"""Puts beside a run on a tiny store: they run, the JSON parses, a put that is gone is noticed."""
 import json
 import os
 import subprocess
@@ -18,33 +18,33 @@ def run(*command):
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
-class Script(unittest.TestCase):
+class Scenario(unittest.TestCase):
     """It checks by itself that all puts are readable and that the migration verifies."""
 
     def measure(self, *options):
-        done = run(os.path.join(BENCH, "put_latency.sh"), BUILD, "--records", 2000,
-                   "--rounds", 2, "--seconds", 0.1, *options)
+        done = run(os.path.join(BENCH, "rekey-bench"), "foreground", "--build", BUILD, "--records",
+                   1000, "--rounds", 1, "--seconds", 0.05, "--json", *options)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-        return done
+        return json.loads(done.stdout)
+
+    def check_latencies(self, result):
+        self.assertEqual(["commit", "idle", "backfill", "verify", "after"],
+                         [each["name"] for each in result["latencies"]])
+        for each in result["latencies"]:
+            self.assertGreaterEqual(each["puts"], 1)
+            self.assertLessEqual(each["over"], each["puts"])
+            middle = [each[latency]["median"] for latency in LATENCIES]
+            self.assertEqual(sorted(middle), middle, each["name"])
+            self.assertGreater(middle[0], 0)
 
     def test_json(self):
-        result = json.loads(self.measure("--json").stdout)
-        self.assertEqual((2000, 2, 5), (result["records"], result["rounds"],
-                                        result["lock_hold_ms"]))
-        for name in ("commit", "idle", "during"):
-            self.assertGreaterEqual(result[name]["puts"], 2)
-            middle = [result[name][latency]["median"] for latency in LATENCIES]
-            self.assertEqual(sorted(middle), middle, name)
-            self.assertGreater(middle[0], 0)
-        self.assertGreater(result["run_alone"]["median"], 0)
-        self.assertGreater(result["run_beside"]["median"], 0)
-        self.assertLessEqual(result["over"], result["during"]["puts"])
+        result = self.measure("--pace", 50)
+        self.assertEqual((50, 5), (result["pace"], result["lock_hold_ms"]))
+        self.check_latencies(result)
 
-    def test_table_and_another_spec(self):
+    def test_another_spec(self):
         spec = os.path.join(ROOT, "specs", "202611210900_capsule_isolation.yaml")
-        out = self.measure("--pace", 0, "--spec", spec).stdout
-        for word in ("commit", "idle", "during", "alone", "beside", "bound"):
-            self.assertIn("\n" + word if word in ("idle", "bound") else word, out)
+        self.check_latencies(self.measure("--pace", 0, "--spec", spec))
 
 
 class Program(unittest.TestCase):
@@ -68,6 +68,18 @@ class Program(unittest.TestCase):
         done = self.put_latency("--check", count + 1)
         self.assertEqual(1, done.returncode)
         self.assertIn("was put and is gone", done.stderr)
+
+    def test_samples_and_another_first_number(self):
+        samples = os.path.join(self.store[len("lmdb:"):], "samples")
+        count = json.loads(self.put_latency("--seconds", 0.05, "--json").stdout)["count"]
+        more = json.loads(self.put_latency("--seconds", 0.05, "--first", count, "--samples",
+                                           samples, "--json").stdout)["count"]
+        with open(samples, encoding="ascii") as file:
+            pairs = [tuple(map(float, line.split())) for line in file]
+        self.assertEqual(more, len(pairs))
+        self.assertEqual(sorted(pairs), pairs)
+        self.assertGreater(min(took for _, took in pairs), 0)
+        self.assertEqual(0, self.put_latency("--check", count + more).returncode)
 
     def test_a_failed_command_is_its_own_failure(self):
         self.assertEqual(0, self.put_latency("--during", "exit 0").returncode)
