@@ -68,15 +68,40 @@ typedef struct rki_lmdb_store {
     rki_lmdb_table tables[RKI_LMDB_TABLES_MAX];
 } rki_lmdb_store;
 
-/* A view's cached cursors on one table. Two, so that a sequential old range and a sequential new
- * range in one table each keep their leaf page. */
+/* A view's cached cursors on one table: several, so that a sequential old range and a sequential
+ * new range in one table each keep their leaf page. */
 typedef struct rki_lmdb_slot {
-    MDB_cursor *read;    /* gets, conditions, deletes */
+    MDB_cursor *read;    /* gets, deletes and their conditions */
     MDB_cursor *put;     /* in write transactions only */
+    MDB_cursor *check;   /* likewise: conditions of keys that the operation leaves as they are */
     uint32_t read_epoch; /* the view's epoch that `read` was made for */
     uint64_t read_at;    /* number of the unit's operation that `read` stands on; 0 for none */
     uint64_t changes;    /* made through this transaction */
 } rki_lmdb_slot;
+
+/* A cursor of a snapshot for gets in one neighbourhood: LMDB looks at the leaf that a cursor stands
+ * on before it searches from the root. */
+typedef struct rki_lmdb_near {
+    MDB_cursor *cursor;
+    rk_table table;
+    uint32_t epoch; /* of the view, that the cursor was made or renewed for */
+    rk_slice key;   /* found last, in that epoch */
+} rki_lmdb_near;
+
+/* Walks that look up a record's counterpart, or its parent, have a neighbourhood for each. */
+#define RKI_LMDB_NEAR_MAX 4
+
+/* Two neighbouring keys of a table, in a snapshot: between them there is none. Who looks for keys
+ * that are not there yet, such as a plan, mostly looks between the same two. Empty for the table's
+ * beginning and end. */
+typedef struct rki_lmdb_gap {
+    rk_slice below;
+    rk_slice above;
+    rk_table table;
+    uint32_t epoch;  /* of the view */
+    uint32_t misses; /* of that table in that epoch, outside the gap */
+    bool known;
+} rki_lmdb_gap;
 
 typedef struct rki_lmdb_view {
     rk_view base;
@@ -87,6 +112,9 @@ typedef struct rki_lmdb_view {
     uint32_t cursors_open;
     uint32_t slots_used; /* one past the highest slot with a cursor */
     rki_lmdb_slot slots[RKI_LMDB_TABLES_MAX];
+    rki_lmdb_gap gap; /* in snapshots only, as are these: */
+    rki_lmdb_near near[RKI_LMDB_NEAR_MAX];
+    uint32_t near_taken; /* the one that was taken for another neighbourhood last */
 } rki_lmdb_view;
 
 static inline MDB_val rki_lmdb_val(rk_slice s)

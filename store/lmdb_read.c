@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define NEAR_BYTES 8 /* of a key's end, for neighbours: numbers and the like */
+
 /* --- views ------------------------------------------------------------------------------------ */
 
 static rki_lmdb_view *view_of(rk_view *base)
@@ -28,23 +30,37 @@ rk_status rki_lmdb_cursor_fail(const rki_lmdb_view *view, int code, rk_table tab
     return rki_lmdb_fail(store_of(view), code, "open a cursor", err);
 }
 
+/* Makes or renews a cursor that is kept from one state of the view to the next. */
+static rk_status ready(rki_lmdb_view *view, rk_table table, MDB_cursor **cursor, uint32_t *epoch,
+                       rk_error *err)
+{
+    if (*cursor && *epoch == view->epoch)
+        return RK_OK;
+    int rc =
+        *cursor ? mdb_cursor_renew(view->txn, *cursor)
+                : mdb_cursor_open(view->txn, rki_lmdb_table_at(store_of(view), table)->dbi, cursor);
+    if (rc != 0)
+        return rki_lmdb_cursor_fail(view, rc, table, err);
+    *epoch = view->epoch;
+    if (view->slots_used <= table)
+        view->slots_used = table + 1;
+    return RK_OK;
+}
+
 rk_status rki_lmdb_read_cursor(rki_lmdb_view *view, rk_table table, MDB_cursor **out, rk_error *err)
 {
     rki_lmdb_slot *slot = &view->slots[table];
-    if (slot->read && slot->read_epoch == view->epoch) {
+    rk_status status = ready(view, table, &slot->read, &slot->read_epoch, err);
+    if (status == RK_OK)
         *out = slot->read;
-        return RK_OK;
-    }
-    int rc = slot->read ? mdb_cursor_renew(view->txn, slot->read)
-                        : mdb_cursor_open(view->txn, rki_lmdb_table_at(store_of(view), table)->dbi,
-                                          &slot->read);
-    if (rc != 0)
-        return rki_lmdb_cursor_fail(view, rc, table, err);
-    slot->read_epoch = view->epoch;
-    if (view->slots_used <= table)
-        view->slots_used = table + 1;
-    *out = slot->read;
-    return RK_OK;
+    return status;
+}
+
+static void forget(rki_lmdb_near *near)
+{
+    if (near->cursor)
+        mdb_cursor_close(near->cursor);
+    *near = (rki_lmdb_near){0};
 }
 
 void rki_lmdb_view_fini(rki_lmdb_view *view)
@@ -55,7 +71,11 @@ void rki_lmdb_view_fini(rki_lmdb_view *view)
             mdb_cursor_close(view->slots[i].read);
         if (view->slots[i].put)
             mdb_cursor_close(view->slots[i].put);
+        if (view->slots[i].check)
+            mdb_cursor_close(view->slots[i].check);
     }
+    for (size_t i = 0; i < RKI_LMDB_NEAR_MAX; i++)
+        forget(&view->near[i]);
     view->slots_used = 0;
 }
 
@@ -113,20 +133,87 @@ void rki_lmdb_snapshot_close(rk_view *base)
 
 /* --- single answers --------------------------------------------------------------------------- */
 
+static bool in_gap(const rki_lmdb_view *view, rk_table table, rk_slice key)
+{
+    const rki_lmdb_gap *gap = &view->gap;
+    return gap->known && gap->table == table && gap->epoch == view->epoch &&
+           (gap->below.len == 0 || rk_slice_compare(gap->below, key) < 0) &&
+           (gap->above.len == 0 || rk_slice_compare(key, gap->above) < 0);
+}
+
+/* After a search that found nothing: keeps what stands around the key. Not after the first one in a
+ * state, since many views are there for a single question. What LMDB refuses leaves no gap. */
+static void learn_gap(rki_lmdb_view *view, rk_table table, MDB_cursor *cursor, rk_slice key)
+{
+    rki_lmdb_gap *gap = &view->gap;
+    if (gap->epoch != view->epoch || gap->table != table)
+        *gap = (rki_lmdb_gap){.table = table, .epoch = view->epoch};
+    gap->known = false;
+    if (view->writable || gap->misses++ == 0)
+        return;
+    MDB_val above = rki_lmdb_val(key), below = {0}, value;
+    int rc = mdb_cursor_get(cursor, &above, &value, MDB_SET_RANGE);
+    bool at_end = rc == MDB_NOTFOUND;
+    if (rc != 0 && !at_end)
+        return;
+    rc = mdb_cursor_get(cursor, &below, &value, at_end ? MDB_LAST : MDB_PREV);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        return;
+    gap->below = rc == 0 ? rki_lmdb_slice(below) : RK_SLICE_EMPTY;
+    gap->above = at_end ? RK_SLICE_EMPTY : rki_lmdb_slice(above);
+    gap->known = true;
+}
+
+static bool is_near(const rki_lmdb_near *near, rk_slice key)
+{
+    size_t same = key.len > NEAR_BYTES ? key.len - NEAR_BYTES : 0;
+    return same > 0 && near->key.len >= same && memcmp(near->key.ptr, key.ptr, same) == 0;
+}
+
+/* The cursor that stands at a key which differs from this one in its last bytes only; else one that
+ * stands nowhere; else the next one in turn. */
+static rki_lmdb_near *nearest(rki_lmdb_view *view, rk_table table, rk_slice key)
+{
+    rki_lmdb_near *idle = NULL;
+    for (size_t i = 0; i < RKI_LMDB_NEAR_MAX; i++) {
+        rki_lmdb_near *near = &view->near[i];
+        bool same_table = near->cursor && near->table == table;
+        if (same_table && near->epoch == view->epoch && is_near(near, key))
+            return near;
+        if (!near->cursor || (same_table && near->epoch != view->epoch))
+            idle = near;
+    }
+    if (!idle) {
+        view->near_taken = (view->near_taken + 1) % RKI_LMDB_NEAR_MAX;
+        idle = &view->near[view->near_taken];
+    }
+    if (idle->table != table)
+        forget(idle);
+    idle->table = table;
+    return idle;
+}
+
 rk_status rki_lmdb_get(rk_view *base, rk_table table, rk_slice key, rk_slice *value, rk_error *err)
 {
     rki_lmdb_view *view = view_of(base);
-    if (key.len == 0 || key.len > RKI_LMDB_KEY_BYTES_MAX)
+    if (key.len == 0 || key.len > RKI_LMDB_KEY_BYTES_MAX || in_gap(view, table, key))
         return RK_NOT_FOUND;
-    MDB_cursor *cursor = NULL;
-    rk_status status = rki_lmdb_read_cursor(view, table, &cursor, err);
+    rki_lmdb_slot *slot = &view->slots[table];
+    rki_lmdb_near *near = view->writable ? NULL : nearest(view, table, key);
+    rk_status status = near ? ready(view, table, &near->cursor, &near->epoch, err)
+                            : ready(view, table, &slot->read, &slot->read_epoch, err);
     if (status != RK_OK)
         return status;
-    view->slots[table].read_at = 0;
+    MDB_cursor *cursor = near ? near->cursor : slot->read;
+    slot->read_at = 0;
     MDB_val k = rki_lmdb_val(key), v;
     int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_KEY);
-    if (rc == MDB_NOTFOUND)
+    if (near)
+        near->key = rc == 0 ? rki_lmdb_slice(k) : RK_SLICE_EMPTY;
+    if (rc == MDB_NOTFOUND) {
+        learn_gap(view, table, cursor, key);
         return RK_NOT_FOUND;
+    }
     if (rc != 0)
         return rki_lmdb_fail(store_of(view), rc, "read a record", err);
     if (table == RKI_LMDB_UNNAMED && rki_lmdb_is_named_table(store_of(view), k, v))

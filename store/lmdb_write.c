@@ -104,19 +104,25 @@ static bool length_fits(size_t len)
     return len > 0 && len <= RKI_LMDB_KEY_BYTES_MAX;
 }
 
+/* `cached` is one of the table's slot. */
+static rk_status own_cursor(lmdb_txn *txn, rk_table table, MDB_cursor **cached, rk_error *err)
+{
+    if (*cached)
+        return RK_OK;
+    int rc = mdb_cursor_open(txn->view.txn, rki_lmdb_table_at(store_of(txn), table)->dbi, cached);
+    if (rc != 0)
+        return rki_lmdb_cursor_fail(&txn->view, rc, table, err);
+    if (txn->view.slots_used <= table)
+        txn->view.slots_used = table + 1;
+    return RK_OK;
+}
+
 static rk_status put_cursor(lmdb_txn *txn, rk_table table, MDB_cursor **out, rk_error *err)
 {
-    rki_lmdb_slot *slot = &txn->view.slots[table];
-    if (!slot->put) {
-        int rc = mdb_cursor_open(txn->view.txn, rki_lmdb_table_at(store_of(txn), table)->dbi,
-                                 &slot->put);
-        if (rc != 0)
-            return rki_lmdb_cursor_fail(&txn->view, rc, table, err);
-        if (txn->view.slots_used <= table)
-            txn->view.slots_used = table + 1;
-    }
-    *out = slot->put;
-    return RK_OK;
+    MDB_cursor **cached = &txn->view.slots[table].put;
+    rk_status status = own_cursor(txn, table, cached, err);
+    *out = *cached;
+    return status;
 }
 
 /* Puts where nothing is, in one search; else says in `*found` what is there. */
@@ -243,16 +249,20 @@ static rk_status check_lengths(const lmdb_txn *txn, const rk_op *op, rk_error *e
 static rk_status check_condition(lmdb_txn *txn, const rk_op *op, uint64_t number, bool *holds,
                                  rk_error *err)
 {
+    rki_lmdb_slot *slot = &txn->view.slots[op->table];
+    bool checks = op->action == RK_ACTION_CHECK;
     MDB_cursor *cursor = NULL;
-    rk_status status = rki_lmdb_read_cursor(&txn->view, op->table, &cursor, err);
+    rk_status status = checks ? own_cursor(txn, op->table, &slot->check, err)
+                              : rki_lmdb_read_cursor(&txn->view, op->table, &cursor, err);
     if (status != RK_OK)
         return status;
     MDB_val k = rki_lmdb_val(op->key), v;
-    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_KEY);
+    int rc = mdb_cursor_get(checks ? slot->check : cursor, &k, &v, MDB_SET_KEY);
     if (rc != 0 && rc != MDB_NOTFOUND)
         return rki_lmdb_fail(store_of(txn), rc, "read a record", err);
     bool present = rc == 0;
-    txn->view.slots[op->table].read_at = present ? number : 0;
+    if (!checks)
+        slot->read_at = present ? number : 0;
     switch ((rk_condition)op->condition) {
     case RK_IF_ANY:
         *holds = true;

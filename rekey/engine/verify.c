@@ -12,6 +12,24 @@
 
 typedef enum verify_stage { VERIFY_RECORDS, VERIFY_INDEXES, VERIFY_FINISHED } verify_stage;
 
+/* What the phase asks of a tenant's old side. */
+typedef enum old_side { OLD_MIRRORS, OLD_WAITS, OLD_LEAVES, OLD_GONE } old_side;
+
+/* The tenant being read.
+ *
+ * Where old copies must be there, old records are only counted at first. Each new record looks at
+ * its origin, transforms it, and finds itself again, value and all; no two can have one origin. So
+ * when as many did as there are old records, each old record has its new one. If not, the tenant is
+ * read again, and each old record looks for its new one. All in one snapshot. */
+typedef struct tenant_scope {
+    rk_buf prefix; /* of its keys, LITERAL#tenant#; empty outside of every tenant */
+    rk_tier tier;
+    old_side old_side;
+    uint64_t old_records;
+    uint64_t origins; /* new records that found theirs, as it should be */
+    bool again;
+} tenant_scope;
+
 struct rk_verification {
     rk_store *store;
     const rk_spec *spec;
@@ -25,14 +43,25 @@ struct rk_verification {
     rk_arena arena;
     verify_stage stage;
     bool snapshot_live; /* a tenant's snapshot stays over several steps */
-    rk_buf tenant;      /* being read; empty outside of every tenant */
-    rk_buf key;         /* resume here */
-    rk_buf value;       /* and, in an index, at this value */
-    bool started;
+    tenant_scope scope;
+    rk_buf key;   /* of records, the next one; in an index, the last one */
+    rk_buf value; /* and, in an index, at this value */
     size_t index;
+    uint64_t began_txn; /* the newest transaction before the first snapshot; 0 for unknown */
+    bool counting;      /* the entries of the index are only counted, */
+    bool counted;       /* were, and that proved nothing */
+    uint64_t entries;   /* of the new shape, in this index */
+    bool left_over;     /* old entries are left after the end */
 };
 
 /* --- life cycle ------------------------------------------------------------------------------- */
+
+/* 0 when it cannot be told. */
+static uint64_t newest_txn(const rk_verification *verify)
+{
+    rk_space space;
+    return rk_store_space(verify->store, &space, NULL) == RK_OK ? space.last_txn : 0;
+}
 
 rk_status rk_verify_create(rk_store *store, const rk_spec *spec, const rk_tables *tables,
                            const rk_state *state, const rk_verify_options *options,
@@ -46,8 +75,9 @@ rk_status rk_verify_create(rk_store *store, const rk_spec *spec, const rk_tables
     verify->tables = tables;
     verify->state = state;
     verify->options = *options;
+    verify->began_txn = newest_txn(verify);
     rk_arena_init(&verify->arena, ARENA_BYTES_MAX);
-    rk_buf_init(&verify->tenant, RK_STATE_KEY_BYTES_MAX + 1);
+    rk_buf_init(&verify->scope.prefix, RK_STATE_KEY_BYTES_MAX + 1);
     rk_buf_init(&verify->key, RK_STATE_KEY_BYTES_MAX + 1);
     rk_buf_init(&verify->value, RK_STATE_KEY_BYTES_MAX + 1);
     rk_status status =
@@ -74,7 +104,7 @@ void rk_verify_destroy(rk_verification *verify)
     rk_snapshot_close(verify->view);
     rk_transformer_destroy(verify->transformer);
     rk_arena_fini(&verify->arena);
-    rk_buf_fini(&verify->tenant);
+    rk_buf_fini(&verify->scope.prefix);
     rk_buf_fini(&verify->key);
     rk_buf_fini(&verify->value);
     free(verify);
@@ -129,14 +159,11 @@ static void differs(rk_verification *verify, int entity, rk_slice key, uint64_t 
     key_text(key, sample->key);
 }
 
-/* What the phase asks of a tenant's old side. */
-typedef enum old_side { OLD_MIRRORS, OLD_WAITS, OLD_LEAVES, OLD_GONE } old_side;
-
-static old_side old_side_of(const rk_verification *verify, rk_slice tenant)
+static old_side old_side_of(const rk_verification *verify, rk_tier tier)
 {
-    const rk_tier_state *tier = &verify->state->tier[rk_spec_tier(verify->spec, tenant)];
+    const rk_tier_state *state = &verify->state->tier[tier];
     const rk_phase_rule *rule =
-        rk_phase_rule_of(verify->spec->strategy, tier->phase, tier->undoing);
+        rk_phase_rule_of(verify->spec->strategy, state->phase, state->undoing);
     if (rule->write_old == RK_WRITE_NOT)
         return OLD_GONE;
     if (rule->write_old == RK_WRITE_DROP)
@@ -146,14 +173,13 @@ static old_side old_side_of(const rk_verification *verify, rk_slice tenant)
 
 /* --- one old record --------------------------------------------------------------------------- */
 
-static rk_status old_record(rk_verification *verify, int entity, rk_slice tenant,
-                            const rk_entry *entry, rk_error *err)
+static rk_status judge_old(rk_verification *verify, int entity, const rk_entry *entry,
+                           rk_error *err)
 {
     rk_verify_entity *counts = &verify->report.entity[entity];
     char detail[DETAIL_BYTES];
     rk_image image;
     rk_reason reason;
-    counts->old_records++;
     rk_status status = rk_transform_old(verify->transformer, verify->view, entry->key, entry->value,
                                         &verify->arena, &image, &reason, detail, err);
     if (status != RK_OK)
@@ -162,7 +188,7 @@ static rk_status old_record(rk_verification *verify, int entity, rk_slice tenant
         verify->report.quarantined++;
         return RK_OK;
     }
-    old_side side = old_side_of(verify, tenant);
+    old_side side = verify->scope.old_side;
     if (side == OLD_GONE)
         differs(verify, entity, entry->key, &counts->extra, "an old record is left after the end");
     if (side == OLD_WAITS)
@@ -177,6 +203,14 @@ static rk_status old_record(rk_verification *verify, int entity, rk_slice tenant
         differs(verify, entity, entry->key, &counts->mismatched,
                 "the new record has another value");
     return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
+static rk_status old_record(rk_verification *verify, int entity, const rk_entry *entry,
+                            rk_error *err)
+{
+    verify->report.entity[entity].old_records++;
+    verify->scope.old_records++;
+    return verify->scope.old_side == OLD_MIRRORS ? RK_OK : judge_old(verify, entity, entry, err);
 }
 
 /* --- one new record --------------------------------------------------------------------------- */
@@ -258,16 +292,16 @@ static rk_status check_parent(rk_verification *verify, const rk_image *image, rk
     return RK_OK;
 }
 
-static rk_status judge_origin(rk_verification *verify, rk_slice tenant, const rk_image *image,
-                              rk_error *err)
+static rk_status judge_origin(rk_verification *verify, const rk_image *image, rk_error *err)
 {
     rk_verify_entity *counts = &verify->report.entity[image->entity];
     origin found = ORIGIN_SAME;
-    if (old_side_of(verify, tenant) == OLD_MIRRORS) {
+    if (verify->scope.old_side == OLD_MIRRORS) {
         rk_status status = find_origin(verify, image, &found, err);
         if (status != RK_OK)
             return status;
     }
+    verify->scope.origins += found == ORIGIN_SAME && verify->scope.old_side == OLD_MIRRORS;
     counts->matched += found == ORIGIN_SAME;
     counts->shadowed += found == ORIGIN_SHADOW;
     if (found == ORIGIN_NONE)
@@ -276,8 +310,8 @@ static rk_status judge_origin(rk_verification *verify, rk_slice tenant, const rk
     return RK_OK;
 }
 
-static rk_status new_record(rk_verification *verify, int entity, rk_slice tenant,
-                            const rk_entry *entry, rk_error *err)
+static rk_status new_record(rk_verification *verify, int entity, const rk_entry *entry,
+                            rk_error *err)
 {
     rk_verify_entity *counts = &verify->report.entity[entity];
     char detail[DETAIL_BYTES];
@@ -298,7 +332,7 @@ static rk_status new_record(rk_verification *verify, int entity, rk_slice tenant
     if (status == RK_OK)
         status = count_entries(verify, &image, err);
     if (status == RK_OK)
-        status = judge_origin(verify, tenant, &image, err);
+        status = judge_origin(verify, &image, err);
     return status;
 }
 
@@ -324,11 +358,15 @@ static rk_status check_tenant(rk_verification *verify, int entity, rk_slice tena
 
 /* --- the records table ------------------------------------------------------------------------ */
 
-static bool selected(const rk_verification *verify, int entity, rk_slice tenant)
+static rk_tier tier_of(const rk_verification *verify, rk_slice tenant)
+{
+    return tenant.len ? rk_spec_tier(verify->spec, tenant) : RK_TIER_PRODUCTION;
+}
+
+static bool selected(const rk_verification *verify, int entity, rk_tier tier)
 {
     if (verify->options.entity >= 0 && verify->options.entity != entity)
         return false;
-    rk_tier tier = tenant.len ? rk_spec_tier(verify->spec, tenant) : RK_TIER_PRODUCTION;
     return !verify->options.tier_only || tier == verify->options.tier;
 }
 
@@ -336,10 +374,12 @@ static rk_status one_record(rk_verification *verify, const rk_entry *entry, rk_s
                             int hit, rk_error *err)
 {
     int entity = hit < 0 ? -1 : hit / 2;
-    if (!selected(verify, entity, tenant))
+    if (!selected(verify, entity, hit < 0 ? RK_TIER_PRODUCTION : verify->scope.tier))
         return RK_OK;
-    verify->report.records++;
     rk_arena_reset(&verify->arena);
+    if (verify->scope.again)
+        return hit < 0 || hit & 1 ? RK_OK : judge_old(verify, entity, entry, err);
+    verify->report.records++;
     if (hit < 0) {
         verify->report.quarantined++;
         return RK_OK;
@@ -347,8 +387,34 @@ static rk_status one_record(rk_verification *verify, const rk_entry *entry, rk_s
     rk_status status = check_tenant(verify, entity, tenant, entry, err);
     if (status != RK_OK)
         return status;
-    return hit & 1 ? new_record(verify, entity, tenant, entry, err)
-                   : old_record(verify, entity, tenant, entry, err);
+    return hit & 1 ? new_record(verify, entity, entry, err)
+                   : old_record(verify, entity, entry, err);
+}
+
+/* The tenant of a key: all its keys, whatever their shape, begin LITERAL#tenant#. */
+static rk_status scope_begin(rk_verification *verify, rk_slice key, rk_slice tenant, rk_error *err)
+{
+    tenant_scope *scope = &verify->scope;
+    scope->tier = tier_of(verify, tenant);
+    scope->old_side = old_side_of(verify, scope->tier);
+    scope->old_records = 0;
+    scope->origins = 0;
+    scope->again = false;
+    size_t length = tenant.len ? (size_t)(tenant.ptr - key.ptr) + tenant.len + 1 : 0;
+    return rk_buf_set(&scope->prefix, rk_slice_of(key.ptr, length), err);
+}
+
+static bool scope_holds(const rk_verification *verify, rk_slice key)
+{
+    rk_slice prefix = rk_buf_slice(&verify->scope.prefix);
+    return prefix.len > 0 && rk_slice_starts_with(key, prefix);
+}
+
+/* Whether a tenant of which all was read needs to be read again. */
+static bool scope_is_open(const rk_verification *verify)
+{
+    const tenant_scope *scope = &verify->scope;
+    return scope->old_side == OLD_MIRRORS && !scope->again && scope->origins != scope->old_records;
 }
 
 /* Goes on in the live snapshot, or in a fresh one when the last step ended with a tenant. */
@@ -362,10 +428,6 @@ static rk_status snapshot_continue(rk_verification *verify, rk_entry *entry, rk_
     }
     if (status == RK_OK)
         status = rk_cursor_seek(verify->cursor, rk_buf_slice(&verify->key), entry, err);
-    if (status == RK_OK && verify->started &&
-        rk_slice_equal(entry->key, rk_buf_slice(&verify->key)))
-        status = rk_cursor_next(verify->cursor, entry, err);
-    verify->started = true;
     return status;
 }
 
@@ -384,6 +446,18 @@ static void leave_table(rk_verification *verify)
     rk_buf_reset(&verify->value);
 }
 
+/* Moves on; from a tenant's end back to its beginning where it is still open. */
+static rk_status next_record(rk_verification *verify, rk_entry *entry, rk_error *err)
+{
+    rk_status status = rk_cursor_next(verify->cursor, entry, err);
+    if (status != RK_OK && status != RK_NOT_FOUND)
+        return status;
+    if (!scope_is_open(verify) || (status == RK_OK && scope_holds(verify, entry->key)))
+        return status;
+    verify->scope.again = true;
+    return rk_cursor_seek(verify->cursor, rk_buf_slice(&verify->scope.prefix), entry, err);
+}
+
 /* Steps over up to STEP_RECORDS records; at a tenant's last record the snapshot ends, unless little
  * was read: many small tenants share one. */
 static rk_status step_records(rk_verification *verify, rk_error *err)
@@ -392,21 +466,20 @@ static rk_status step_records(rk_verification *verify, rk_error *err)
     rk_status status = snapshot_continue(verify, &entry, err);
     for (size_t n = 0; status == RK_OK; n++) {
         rk_slice tenant = RK_SLICE_EMPTY;
-        int hit = rk_transform_classify(verify->transformer, entry.key, &tenant);
-        bool new_tenant = !rk_slice_equal(tenant, rk_buf_slice(&verify->tenant));
+        int hit = rk_transform_look(verify->transformer, entry.key, &tenant);
+        bool new_tenant = !scope_holds(verify, entry.key);
         if (n >= STEP_RECORDS) {
+            status = rk_buf_set(&verify->key, entry.key, err);
             if (new_tenant)
                 snapshot_end(verify);
-            return RK_OK;
+            return status;
         }
         if (new_tenant)
-            status = rk_buf_set(&verify->tenant, tenant, err);
+            status = scope_begin(verify, entry.key, tenant, err);
         if (status == RK_OK)
             status = one_record(verify, &entry, tenant, hit, err);
         if (status == RK_OK)
-            status = rk_buf_set(&verify->key, entry.key, err);
-        if (status == RK_OK)
-            status = rk_cursor_next(verify->cursor, &entry, err);
+            status = next_record(verify, &entry, err);
     }
     if (status != RK_NOT_FOUND)
         return status;
@@ -458,11 +531,17 @@ static rk_status one_entry(rk_verification *verify, const rk_entry *entry, rk_er
     rk_verify_index *counts = &verify->report.index[verify->index];
     rk_slice tenant = RK_SLICE_EMPTY;
     int hit = rk_transform_classify(verify->transformer, entry->value, &tenant);
-    if (hit < 0 || !selected(verify, hit / 2, tenant))
+    rk_tier tier = tier_of(verify, tenant);
+    if (hit < 0 || !selected(verify, hit / 2, tier))
         return RK_OK;
     rk_arena_reset(&verify->arena);
+    if (verify->counting) {
+        verify->entries += hit & 1;
+        verify->left_over |= (hit & 1) == 0 && old_side_of(verify, tier) == OLD_GONE;
+        return RK_OK;
+    }
     if ((hit & 1) == 0) {
-        if (old_side_of(verify, tenant) == OLD_GONE)
+        if (old_side_of(verify, tier) == OLD_GONE)
             differs(verify, hit / 2, entry->key, &counts->extra,
                     "an old index entry is left after the end");
         return RK_OK;
@@ -477,10 +556,36 @@ static rk_status one_entry(rk_verification *verify, const rk_entry *entry, rk_er
     return RK_OK;
 }
 
+/* Whether nothing was committed since the first record was read: then all that was and is read is
+ * one state. */
+static bool is_unchanged(const rk_verification *verify)
+{
+    return verify->began_txn != 0 && newest_txn(verify) == verify->began_txn;
+}
+
+/* In one state, the entries that the new records asked for and that were found are among those of
+ * the new shape, each once. When there are no more of these, every entry is asked for. */
+static bool count_proves(const rk_verification *verify)
+{
+    return !verify->left_over && verify->entries == verify->report.index[verify->index].present &&
+           is_unchanged(verify);
+}
+
+static rk_status begin_index(rk_verification *verify, rk_table table, rk_error *err)
+{
+    verify->counting = !verify->counted && is_unchanged(verify);
+    verify->entries = 0;
+    verify->left_over = false;
+    return rk_cursor_open(verify->view, table, &verify->cursor, err);
+}
+
+/* The next index, or the same one again, entry by entry, where counting proved nothing. */
 static rk_status next_index(rk_verification *verify)
 {
     leave_table(verify);
-    verify->index++;
+    verify->counted = verify->counting && !count_proves(verify);
+    verify->counting = false;
+    verify->index += !verify->counted;
     return RK_OK;
 }
 
@@ -496,7 +601,7 @@ static rk_status step_indexes(rk_verification *verify, rk_error *err)
     rk_entry entry;
     rk_status status = rk_snapshot_renew(verify->view, err);
     if (status == RK_OK && !verify->cursor)
-        status = rk_cursor_open(verify->view, table, &verify->cursor, err);
+        status = begin_index(verify, table, err);
     if (status != RK_OK)
         return status;
     rk_slice key = rk_buf_slice(&verify->key);
@@ -505,15 +610,17 @@ static rk_status step_indexes(rk_verification *verify, rk_error *err)
     if (status == RK_OK && key.len > 0 && rk_slice_equal(entry.key, key) &&
         rk_slice_equal(entry.value, value))
         status = rk_cursor_next(verify->cursor, &entry, err);
+    rk_entry last = {0};
     for (size_t n = 0; status == RK_OK && n < STEP_RECORDS; n++) {
         status = one_entry(verify, &entry, err);
-        if (status == RK_OK)
-            status = rk_buf_set(&verify->key, entry.key, err);
-        if (status == RK_OK)
-            status = rk_buf_set(&verify->value, entry.value, err);
+        last = entry;
         if (status == RK_OK)
             status = rk_cursor_next(verify->cursor, &entry, err);
     }
+    if (status == RK_OK)
+        status = rk_buf_set(&verify->key, last.key, err);
+    if (status == RK_OK)
+        status = rk_buf_set(&verify->value, last.value, err);
     rk_snapshot_release(verify->view);
     return status == RK_NOT_FOUND ? next_index(verify) : status;
 }

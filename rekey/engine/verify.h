@@ -5,6 +5,10 @@
  * walked: every entry of the new shape must be what its record says. What is expected of the old
  * side follows from the phase table: where writes still go to old keys, old copies must be there.
  *
+ * Old records whose new ones all found them back are not looked at twice, and an index is only
+ * counted when nothing was committed since the beginning: see tenant_scope and count_proves in
+ * verify.c for why that proves the same. Anything else is looked at record by record.
+ *
  * Counts are of the state seen, tenant by tenant; a clean result says that no snapshot held a
  * difference. Changes no byte of the store.
  */

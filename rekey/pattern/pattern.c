@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "rekey/base/bytes.h"
+
 /* --- compiling -------------------------------------------------------------------------------- */
 
 static rk_status fault(rk_pattern *pattern, size_t at, size_t *offset, rk_error *err,
@@ -44,6 +46,12 @@ static const char *compile_segment(rk_pattern *pattern, rk_names *names, rk_slic
     return NULL;
 }
 
+static void add_piece(rk_pattern *pattern, const uint8_t *begin, const uint8_t *end, uint16_t name)
+{
+    pattern->piece[pattern->piece_count++] =
+        (rk_piece){.literal = rk_slice_of(begin, (size_t)(end - begin)), .name = name};
+}
+
 rk_status rk_pattern_compile(rk_pattern *pattern, rk_names *names, rk_slice text, size_t *offset,
                              rk_error *err)
 {
@@ -55,6 +63,7 @@ rk_status rk_pattern_compile(rk_pattern *pattern, rk_names *names, rk_slice text
     pattern->text[text.len] = '\0';
     const uint8_t *begin = (const uint8_t *)pattern->text;
     const uint8_t *end = begin + text.len;
+    const uint8_t *piece = begin; /* behind the last variable */
     for (const uint8_t *at = begin;;) {
         if (pattern->segment_count == RK_SEGMENTS_MAX)
             return fault(pattern, (size_t)(at - begin), offset, err, "too many segments");
@@ -66,9 +75,16 @@ rk_status rk_pattern_compile(rk_pattern *pattern, rk_names *names, rk_slice text
             compile_segment(pattern, names, rk_slice_of(at, (size_t)(stop - at)), &why);
         if (wrong)
             return fault(pattern, (size_t)(at - begin), offset, err, wrong);
-        pattern->segment_count++;
-        if (stop == end)
+        const rk_segment *segment = &pattern->segment[pattern->segment_count++];
+        if (segment->variable) {
+            add_piece(pattern, piece, at, segment->name);
+            piece = stop;
+        }
+        if (stop == end) {
+            if (piece < end)
+                add_piece(pattern, piece, end, RK_NAME_NONE);
             return RK_OK;
+        }
         pattern->literal_bytes++;
         at = stop + 1;
     }
@@ -219,33 +235,59 @@ rk_status rk_pattern_prefix(const rk_pattern *pattern, const rk_binding *binding
 
 /* --- matching --------------------------------------------------------------------------------- */
 
+/* The delimiters in the block at `at`, as far as the key goes. The last bytes, too few for a block,
+ * are looked at in a block with those before them. */
+static inline uint32_t delimiters_at(rk_slice key, size_t at)
+{
+    if (key.len - at >= RK_BLOCK_BYTES)
+        return rk_block_equal(rk_block_load(key.ptr + at), RK_DELIMITER);
+    if (key.len >= RK_BLOCK_BYTES) {
+        size_t before = key.len - RK_BLOCK_BYTES;
+        return rk_block_equal(rk_block_load(key.ptr + before), RK_DELIMITER) >> (at - before);
+    }
+    uint32_t set = 0;
+    for (size_t i = 0; at + i < key.len; i++)
+        set |= (uint32_t)(key.ptr[at + i] == RK_DELIMITER) << i;
+    return set;
+}
+
 void rk_split_key(rk_slice key, rk_split *out)
 {
-    const uint8_t *at = key.ptr;
-    const uint8_t *end = key.len ? key.ptr + key.len : key.ptr;
     size_t count = 0;
-    while (count < RK_SEGMENTS_MAX) {
-        const uint8_t *stop = at == end ? NULL : memchr(at, RK_DELIMITER, (size_t)(end - at));
-        out->segment[count++] = rk_slice_of(at, (size_t)((stop ? stop : end) - at));
-        if (!stop) {
-            out->count = count;
-            return;
-        }
-        at = stop + 1;
+    size_t begin = 0;
+    if (key.len == 0) {
+        out->segment[0] = RK_SLICE_EMPTY;
+        out->count = 1;
+        return;
     }
-    out->count = RK_SEGMENTS_MAX + 1;
+    for (size_t at = 0; at < key.len; at += RK_BLOCK_BYTES) {
+        for (uint32_t set = delimiters_at(key, at); set && count < RK_SEGMENTS_MAX;
+             set &= set - 1) {
+            size_t stop = at + rk_lowest(set);
+            out->segment[count++] = rk_slice_of(key.ptr + begin, stop - begin);
+            begin = stop + 1;
+        }
+    }
+    if (count < RK_SEGMENTS_MAX)
+        out->segment[count] = rk_slice_of(key.ptr + begin, key.len - begin);
+    out->count = count + 1;
+}
+
+static inline bool segment_matches(const rk_segment *segment, rk_slice part)
+{
+    if (segment->variable)
+        return part.len > 0;
+    return segment->literal.len == part.len &&
+           rk_bytes_equal(segment->literal.ptr, part.ptr, part.len);
 }
 
 bool rk_pattern_match_split(const rk_pattern *pattern, const rk_split *split, rk_binding *binding)
 {
     if (pattern->segment_count != split->count)
         return false;
-    for (size_t i = 0; i < split->count; i++) {
-        const rk_segment *segment = &pattern->segment[i];
-        if (segment->variable ? split->segment[i].len == 0
-                              : !rk_slice_equal(segment->literal, split->segment[i]))
+    for (size_t i = 0; i < split->count; i++)
+        if (!segment_matches(&pattern->segment[i], split->segment[i]))
             return false;
-    }
     for (size_t i = 0; i < split->count; i++)
         if (pattern->segment[i].variable)
             binding->value[pattern->segment[i].name] = split->segment[i];

@@ -61,8 +61,16 @@ typedef struct rk_segment {
     rk_slice literal; /* borrowed from the pattern's text, when not */
 } rk_segment;
 
+/* For building: literals with their delimiters, as they stand before a variable. */
+typedef struct rk_piece {
+    rk_slice literal; /* borrowed from the pattern's text; may be empty */
+    uint16_t name;    /* RK_NAME_NONE for the literals behind the last variable */
+} rk_piece;
+
 typedef struct rk_pattern {
     char *text; /* owned, NUL-terminated, as written */
+    uint8_t piece_count;
+    rk_piece piece[RK_SEGMENTS_MAX + 1];
     rk_segment segment[RK_SEGMENTS_MAX];
     uint8_t segment_count;
     size_t literal_bytes; /* literals and delimiters together: the length of the shortest key less

@@ -231,7 +231,7 @@ static rk_status judge_target(rk_plan_scan *scan, const rk_image *image, const r
 static rk_status one_record(rk_plan_scan *scan, const rk_entry *entry, rk_error *err)
 {
     rk_slice tenant = RK_SLICE_EMPTY;
-    int hit = rk_transform_classify(scan->transformer, entry->key, &tenant);
+    int hit = rk_transform_look(scan->transformer, entry->key, &tenant);
     if (hit < 0) {
         leave_alone(scan, -1, RK_REASON_UNMATCHED, entry);
         return RK_OK;
@@ -269,14 +269,16 @@ rk_status rk_plan_scan_step(rk_plan_scan *scan, uint64_t *scanned, uint64_t *exp
     if (status == RK_OK && scan->started && rk_slice_equal(entry.key, key))
         status = rk_cursor_next(scan->cursor, &entry, err);
     scan->started = true;
+    rk_slice last = RK_SLICE_EMPTY;
     for (size_t n = 0; status == RK_OK && n < STEP_RECORDS; n++) {
         status = one_record(scan, &entry, err);
         scan->scanned++;
-        if (status == RK_OK)
-            status = rk_buf_set(&scan->key, entry.key, err);
+        last = entry.key;
         if (status == RK_OK)
             status = rk_cursor_next(scan->cursor, &entry, err);
     }
+    if (status == RK_OK) /* its bytes are the snapshot's */
+        status = rk_buf_set(&scan->key, last, err);
     rk_snapshot_release(scan->view);
     if (status == RK_NOT_FOUND) {
         count_tenant(scan);

@@ -19,82 +19,74 @@ static rk_status fault_of(const rki_scan *scan, rk_error *err)
 static int wanted(rk_slice name, const rk_slice *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (rk_slice_equal(names[i], name))
+        if (names[i].len == name.len && rk_bytes_equal(names[i].ptr, name.ptr, name.len))
             return (int)i;
     return -1;
 }
 
-/* A member's name, unescaped where it has to be. */
-static rk_status take_name(rki_scan *scan, rk_arena *arena, rk_slice *name, rk_error *err)
+/* A wanted member's value. */
+static const uint8_t *take_field(rki_scan *scan, const uint8_t *begin, rk_arena *arena,
+                                 rk_json_field *field, rk_status *status, rk_error *err)
 {
-    bool escaped;
-    rki_skip_space(scan);
-    if (!rki_skip_string(scan, name, &escaped))
-        return fault_of(scan, err);
-    if (escaped) {
-        rk_status status = rki_unescape(*name, arena, name, err);
-        if (status != RK_OK)
-            return status;
-    }
-    rki_skip_space(scan);
-    if (scan->at == scan->end || *scan->at != ':') {
-        rki_scan_fail(scan, "':' was expected");
-        return fault_of(scan, err);
-    }
-    scan->at++;
-    rki_skip_space(scan);
-    return RK_OK;
+    bool escaped = false;
+    if (field->kind != RK_JSON_ABSENT)
+        return rki_scan_fail(scan, begin, "a member that decides the key occurs twice");
+    const uint8_t *end = rki_skip_value(scan, begin, &field->kind, &escaped);
+    if (!end)
+        return NULL;
+    field->raw = rk_slice_of(begin, (size_t)(end - begin));
+    field->text = field->kind == RK_JSON_STRING ? rki_inside(begin, end) : field->raw;
+    if (escaped)
+        *status = rki_unescape(field->text, arena, &field->text, err);
+    return *status == RK_OK ? end : NULL;
 }
 
-static rk_status take_field(rki_scan *scan, rk_arena *arena, rk_json_field *field, rk_error *err)
+/* A name and its value; the names compare without escapes. NULL with *status OK is a fault of the
+ * scan. */
+static const uint8_t *take_member(rki_scan *scan, const uint8_t *at, const rk_slice *names,
+                                  size_t count, rk_json_field *fields, rk_arena *arena,
+                                  rk_status *status, rk_error *err)
 {
-    const uint8_t *begin = scan->at;
-    if (field->kind != RK_JSON_ABSENT) {
-        rki_scan_fail(scan, "a member that decides the key occurs twice");
-        return fault_of(scan, err);
-    }
-    if (!rki_skip_value(scan, &field->kind))
-        return fault_of(scan, err);
-    field->raw = rk_slice_of(begin, (size_t)(scan->at - begin));
-    field->text = field->raw;
-    if (field->kind != RK_JSON_STRING)
-        return RK_OK;
-    field->text = rk_slice_of(begin + 1, field->raw.len - 2);
-    if (!memchr(field->text.ptr, '\\', field->text.len))
-        return RK_OK;
-    return rki_unescape(field->text, arena, &field->text, err);
-}
-
-static rk_status take_member(rki_scan *scan, const rk_slice *names, size_t count,
-                             rk_json_field *fields, rk_arena *arena, rk_error *err)
-{
-    rk_slice name;
     rk_json_kind ignored;
-    rk_status status = take_name(scan, arena, &name, err);
-    if (status != RK_OK)
-        return status;
+    bool escaped;
+    const uint8_t *begin = rki_skip_space(scan, at);
+    at = rki_skip_string(scan, begin, &escaped);
+    if (!at)
+        return NULL;
+    rk_slice name = rki_inside(begin, at);
+    if (escaped) {
+        *status = rki_unescape(name, arena, &name, err);
+        if (*status != RK_OK)
+            return NULL;
+    }
+    at = rki_skip_colon(scan, at);
+    if (!at)
+        return NULL;
     int which = wanted(name, names, count);
     if (which >= 0)
-        return take_field(scan, arena, &fields[which], err);
-    return rki_skip_value(scan, &ignored) ? RK_OK : fault_of(scan, err);
+        return take_field(scan, at, arena, &fields[which], status, err);
+    return rki_skip_value(scan, at, &ignored, &escaped);
 }
 
-/* Opens the top-level object. *empty when it is closed again already. */
-static bool open_object(rki_scan *scan, bool *empty)
+/* All members, from behind the opening brace to behind the closing one. */
+static const uint8_t *take_members(rki_scan *scan, const uint8_t *at, const rk_slice *names,
+                                   size_t count, rk_json_field *fields, rk_arena *arena,
+                                   rk_status *status, rk_error *err)
 {
-    rki_skip_space(scan);
-    if (scan->at == scan->end || *scan->at != '{')
-        return rki_scan_fail(scan, "'{' was expected");
-    scan->at++;
-    rki_skip_space(scan);
-    *empty = scan->at < scan->end && *scan->at == '}';
-    return true;
-}
-
-static bool only_space_follows(rki_scan *scan)
-{
-    rki_skip_space(scan);
-    return scan->at == scan->end || rki_scan_fail(scan, "something follows the object");
+    const uint8_t *first = rki_skip_space(scan, at);
+    if (rki_is_at(scan, first, '}'))
+        return first + 1;
+    for (;;) {
+        at = take_member(scan, at, names, count, fields, arena, status, err);
+        if (!at)
+            return NULL;
+        at = rki_skip_space(scan, at);
+        if (rki_is_at(scan, at, '}'))
+            return at + 1;
+        if (!rki_is_at(scan, at, ','))
+            return rki_scan_fail(scan, at, "',' or '}' was expected");
+        at++;
+    }
 }
 
 rk_status rk_json_find(rk_slice value, const rk_slice *names, size_t count, rk_json_field *fields,
@@ -105,25 +97,18 @@ rk_status rk_json_find(rk_slice value, const rk_slice *names, size_t count, rk_j
     for (size_t i = 0; i < count; i++)
         found[i] = (rk_json_field){0};
     rki_scan scan = rki_scan_of(value);
-    bool end = false;
-    if (!open_object(&scan, &end))
-        return fault_of(&scan, err);
-    while (!end) {
-        rk_status status = take_member(&scan, names, count, found, arena, err);
-        if (status != RK_OK)
-            return status;
-        rki_skip_space(&scan);
-        if (scan.at == scan.end || (*scan.at != ',' && *scan.at != '}')) {
-            rki_scan_fail(&scan, "',' or '}' was expected");
-            return fault_of(&scan, err);
-        }
-        end = *scan.at == '}';
-        if (!end)
-            scan.at++;
-    }
-    scan.at++;
-    if (!only_space_follows(&scan))
-        return fault_of(&scan, err);
+    rk_status status = RK_OK;
+    const uint8_t *at = rki_skip_space(&scan, scan.begin);
+    if (rki_is_at(&scan, at, '{'))
+        at = take_members(&scan, at + 1, names, count, found, arena, &status, err);
+    else
+        at = rki_scan_fail(&scan, at, "'{' was expected");
+    if (at)
+        at = rki_skip_space(&scan, at);
+    if (at && at < scan.end)
+        at = rki_scan_fail(&scan, at, "something follows the object");
+    if (!at)
+        return status != RK_OK ? status : fault_of(&scan, err);
     for (size_t i = 0; i < count; i++)
         fields[i] = found[i];
     return RK_OK;
@@ -131,34 +116,55 @@ rk_status rk_json_find(rk_slice value, const rk_slice *names, size_t count, rk_j
 
 /* --- inserting -------------------------------------------------------------------------------- */
 
-/* Writes text as a JSON string, or only measures it when out is NULL. */
-static size_t put_string(uint8_t *out, rk_slice text)
+/* Whether text stands in a JSON string as it is. */
+static bool is_plain(rk_slice text)
+{
+    rki_scan scan = rki_scan_of(text);
+    return rki_plain_end(&scan, scan.begin) == scan.end;
+}
+
+/* One byte of a string, escaped where it has to be; up to six bytes. */
+static size_t put_byte(uint8_t *to, uint8_t c)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t n = 0;
-    uint8_t sink[6];
-    for (size_t i = 0; i < text.len + 2; i++) {
-        uint8_t *to = out ? out + n : sink;
-        if (i == 0 || i == text.len + 1) {
-            *to = '"';
-            n++;
-            continue;
-        }
-        uint8_t c = text.ptr[i - 1];
-        if (c == '"' || c == '\\') {
-            memcpy(to, (uint8_t[]){'\\', c}, 2);
-            n += 2;
-        } else if (c < 0x20) {
-            memcpy(to, "\\u00", 4);
-            to[4] = (uint8_t)digits[c >> 4];
-            to[5] = (uint8_t)digits[c & 15];
-            n += 6;
-        } else {
-            *to = c;
-            n++;
-        }
+    if (c == '"' || c == '\\') {
+        memcpy(to, (uint8_t[]){'\\', c}, 2);
+        return 2;
     }
+    if (c < 0x20) {
+        memcpy(to, "\\u00", 4);
+        to[4] = (uint8_t)digits[c >> 4];
+        to[5] = (uint8_t)digits[c & 15];
+        return 6;
+    }
+    *to = c;
+    return 1;
+}
+
+/* How long text is as a JSON string. */
+static size_t string_bytes(rk_slice text)
+{
+    uint8_t sink[6];
+    size_t n = 2;
+    if (is_plain(text))
+        return n + text.len;
+    for (size_t i = 0; i < text.len; i++)
+        n += put_byte(sink, text.ptr[i]);
     return n;
+}
+
+/* Writes text as a JSON string of so many bytes; gives its end. */
+static uint8_t *put_string(uint8_t *to, rk_slice text, size_t bytes)
+{
+    *to++ = '"';
+    if (bytes == text.len + 2) {
+        to = rk_bytes_put(to, text.ptr, text.len);
+    } else {
+        for (size_t i = 0; i < text.len; i++)
+            to += put_byte(to, text.ptr[i]);
+    }
+    *to++ = '"';
+    return to;
 }
 
 /* Where a last member ends: behind the last byte that is neither white space nor the closing
@@ -169,7 +175,7 @@ static size_t members_end(rk_slice value, bool *empty)
     while (at > 0 && value.ptr[at - 1] != '}')
         at--;
     at = at ? at - 1 : 0;
-    while (at > 0 && memchr(" \t\r\n", value.ptr[at - 1], 4))
+    while (at > 0 && rki_is_space(value.ptr[at - 1]))
         at--;
     *empty = at > 0 && value.ptr[at - 1] == '{';
     return at;
@@ -178,30 +184,28 @@ static size_t members_end(rk_slice value, bool *empty)
 /* The member's bytes, comma included, in the arena; empty out of room. */
 static rk_slice member_bytes(rk_slice name, rk_slice member_value, bool comma, rk_arena *arena)
 {
-    size_t length = put_string(NULL, name) + 1 + put_string(NULL, member_value) + comma;
+    size_t name_bytes = string_bytes(name);
+    size_t value_bytes = string_bytes(member_value);
+    size_t length = name_bytes + 1 + value_bytes + comma;
     uint8_t *bytes = rk_arena_alloc(arena, length);
     if (!bytes)
         return RK_SLICE_EMPTY;
-    size_t n = 0;
+    uint8_t *to = bytes;
     if (comma)
-        bytes[n++] = ',';
-    n += put_string(bytes + n, name);
-    bytes[n++] = ':';
-    n += put_string(bytes + n, member_value);
-    return rk_slice_of(bytes, n);
+        *to++ = ',';
+    to = put_string(to, name, name_bytes);
+    *to++ = ':';
+    put_string(to, member_value, value_bytes);
+    return rk_slice_of(bytes, length);
 }
 
 /* Broken UTF-8 in a name or a value from outside must not make a record unreadable. */
 static bool member_is_utf8(rk_slice member)
 {
     rki_scan scan = rki_scan_of(member);
-    rk_slice ignored;
     bool escaped;
-    scan.at += *scan.at == ',';
-    if (!rki_skip_string(&scan, &ignored, &escaped))
-        return false;
-    scan.at++;
-    return rki_skip_string(&scan, &ignored, &escaped);
+    const uint8_t *at = rki_skip_string(&scan, scan.begin + (*scan.begin == ','), &escaped);
+    return at && rki_skip_string(&scan, at + 1, &escaped);
 }
 
 rk_status rk_json_insert(rk_slice value, rk_slice name, rk_slice member_value, rk_arena *arena,

@@ -1,12 +1,12 @@
 #include "rekey/record/scan.h"
 
-bool rki_scan_fail(rki_scan *scan, const char *fault)
+const uint8_t *rki_scan_fail(rki_scan *scan, const uint8_t *at, const char *fault)
 {
     if (!scan->fault) {
         scan->fault = fault;
-        scan->fault_at = scan->at;
+        scan->fault_at = at;
     }
-    return false;
+    return NULL;
 }
 
 /* --- strings ---------------------------------------------------------------------------------- */
@@ -37,45 +37,39 @@ static int32_t hex4(const uint8_t *at, const uint8_t *end)
     return code;
 }
 
-/* Steps over an escape; the cursor is at its backslash. Surrogates must come in pairs. */
-static bool skip_escape(rki_scan *scan)
+/* Steps over an escape; its backslash is at `at`. Surrogates must come in pairs. */
+static const uint8_t *skip_escape(rki_scan *scan, const uint8_t *at)
 {
-    if (scan->end - scan->at < 2)
-        return rki_scan_fail(scan, "an unfinished escape");
-    uint8_t c = scan->at[1];
-    if (c != 'u') {
-        if (!memchr("\"\\/bfnrt", c, 8))
-            return rki_scan_fail(scan, "an unknown escape");
-        scan->at += 2;
-        return true;
+    if (scan->end - at < 2)
+        return rki_scan_fail(scan, at, "an unfinished escape");
+    if (at[1] != 'u') {
+        if (!memchr("\"\\/bfnrt", at[1], 8))
+            return rki_scan_fail(scan, at, "an unknown escape");
+        return at + 2;
     }
-    int32_t code = hex4(scan->at + 2, scan->end);
+    int32_t code = hex4(at + 2, scan->end);
     if (code < 0)
-        return rki_scan_fail(scan, "\\u without four hex digits");
+        return rki_scan_fail(scan, at, "\\u without four hex digits");
     if (code >= 0xDC00 && code <= 0xDFFF)
-        return rki_scan_fail(scan, "a low surrogate without its high one");
-    if (code < 0xD800 || code > 0xDBFF) {
-        scan->at += 6;
-        return true;
-    }
+        return rki_scan_fail(scan, at, "a low surrogate without its high one");
+    if (code < 0xD800 || code > 0xDBFF)
+        return at + 6;
     int32_t low = -1;
-    if (scan->end - scan->at >= 12 && scan->at[6] == '\\' && scan->at[7] == 'u')
-        low = hex4(scan->at + 8, scan->end);
+    if (scan->end - at >= 12 && at[6] == '\\' && at[7] == 'u')
+        low = hex4(at + 8, scan->end);
     if (low < 0xDC00 || low > 0xDFFF)
-        return rki_scan_fail(scan, "a high surrogate without its low one");
-    scan->at += 12;
-    return true;
+        return rki_scan_fail(scan, at, "a high surrogate without its low one");
+    return at + 12;
 }
 
 /* One multi-byte UTF-8 sequence; table 3-7 of the Unicode standard: no overlong forms, no
  * surrogates, nothing over U+10FFFF. */
-static bool skip_utf8(rki_scan *scan)
+static const uint8_t *skip_utf8(rki_scan *scan, const uint8_t *p)
 {
-    const uint8_t *p = scan->at;
     size_t left = (size_t)(scan->end - p);
     size_t length = p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
     if (p[0] < 0xC2 || p[0] > 0xF4 || left < length)
-        return rki_scan_fail(scan, "invalid UTF-8");
+        return rki_scan_fail(scan, p, "invalid UTF-8");
     uint8_t low = 0x80;
     uint8_t high = 0xBF;
     if (p[0] == 0xE0)
@@ -87,140 +81,125 @@ static bool skip_utf8(rki_scan *scan)
     else if (p[0] == 0xF4)
         high = 0x8F;
     if (p[1] < low || p[1] > high)
-        return rki_scan_fail(scan, "invalid UTF-8");
+        return rki_scan_fail(scan, p, "invalid UTF-8");
     for (size_t i = 2; i < length; i++)
         if ((p[i] & 0xC0) != 0x80)
-            return rki_scan_fail(scan, "invalid UTF-8");
-    scan->at += length;
-    return true;
+            return rki_scan_fail(scan, p, "invalid UTF-8");
+    return p + length;
 }
 
-/* Eight bytes as a little-endian number whatever the machine. Written out: a compiler makes one
- * load of this, but eight steps of a loop. */
-static inline uint64_t load(const uint8_t *p)
+/* The last bytes are looked at in a block with those before them, as far as the value goes back;
+ * those of a shorter value in a block of their own. */
+const uint8_t *rki_plain_end_near(const rki_scan *scan, const uint8_t *at)
 {
-    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
-           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
-           (uint64_t)p[7] << 56;
-}
-
-/* How many of eight bytes come before the first quote, backslash, control character or non-ASCII
- * byte; 8 when there is none. Tests for a zero byte and for a byte below n from Anderson's "Bit
- * Twiddling Hacks"; their false hits lie above a true one only, so that the lowest hit is right. */
-static inline size_t plain_bytes(const uint8_t *bytes)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t highs = 0x8080808080808080u;
-    uint64_t word = load(bytes);
-    uint64_t quote = word ^ (ones * '"');
-    uint64_t backslash = word ^ (ones * '\\');
-    uint64_t hit = (quote - ones) & ~quote;
-    hit |= (backslash - ones) & ~backslash;
-    hit |= (word - ones * 0x20) & ~word;
-    hit |= word;
-    hit &= highs;
-    return hit ? (size_t)__builtin_ctzll(hit) / 8 : 8;
-}
-
-bool rki_skip_string(rki_scan *scan, rk_slice *inside, bool *escaped)
-{
-    if (scan->at == scan->end || *scan->at != '"')
-        return rki_scan_fail(scan, "a string was expected");
-    const uint8_t *begin = ++scan->at;
-    *escaped = false;
-    for (;;) {
-        for (size_t plain = 8; plain == 8 && scan->end - scan->at >= 8; scan->at += plain)
-            plain = plain_bytes(scan->at);
-        if (scan->at == scan->end)
-            return rki_scan_fail(scan, "an unfinished string");
-        uint8_t c = *scan->at;
-        if (c == '"') {
-            *inside = rk_slice_of(begin, (size_t)(scan->at - begin));
-            scan->at++;
-            return true;
-        }
-        if (c == '\\') {
-            *escaped = true;
-            if (!skip_escape(scan))
-                return false;
-        } else if (c >= 0x80) {
-            do {
-                if (!skip_utf8(scan))
-                    return false;
-            } while (scan->at < scan->end && *scan->at >= 0x80);
-        } else if (c < 0x20) {
-            return rki_scan_fail(scan, "a control character inside a string");
-        } else {
-            scan->at++;
-        }
+    uint8_t copy[RK_BLOCK_BYTES];
+    size_t before = 0;
+    const uint8_t *block = copy;
+    if (scan->end - scan->begin >= RK_BLOCK_BYTES) {
+        block = scan->end - RK_BLOCK_BYTES;
+        before = (size_t)(at - block);
+    } else {
+        memset(copy, ' ', sizeof copy);
+        memcpy(copy, at, (size_t)(scan->end - at));
     }
+    uint32_t special = rk_block_special(rk_block_load(block)) >> before;
+    return special ? at + rk_lowest(special) : scan->end;
+}
+
+const uint8_t *rki_skip_string_rest(rki_scan *scan, const uint8_t *at, bool *escaped)
+{
+    while (at) {
+        if (at == scan->end)
+            return rki_scan_fail(scan, at, "an unfinished string");
+        if (*at == '"')
+            return at + 1;
+        if (*at < 0x20)
+            return rki_scan_fail(scan, at, "a control character inside a string");
+        if (*at == '\\') {
+            *escaped = true;
+            at = skip_escape(scan, at);
+        } else {
+            do
+                at = skip_utf8(scan, at);
+            while (at && at < scan->end && *at >= 0x80);
+        }
+        if (at)
+            at = rki_plain_end(scan, at);
+    }
+    return NULL;
 }
 
 /* --- other values ----------------------------------------------------------------------------- */
 
-static size_t skip_digits(rki_scan *scan)
+static const uint8_t *digits_end(const rki_scan *scan, const uint8_t *at)
 {
-    const uint8_t *begin = scan->at;
-    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
-        scan->at++;
-    return (size_t)(scan->at - begin);
+    while (at < scan->end && (uint8_t)(*at - '0') <= 9)
+        at++;
+    return at;
 }
 
-static bool skip_number(rki_scan *scan, rk_json_kind *kind)
+/* At least one digit, else the fault. */
+static const uint8_t *skip_digits(rki_scan *scan, const uint8_t *at, const char *fault)
 {
+    const uint8_t *end = digits_end(scan, at);
+    return end > at ? end : rki_scan_fail(scan, end, fault);
+}
+
+/* What follows a number's whole part: a fraction, an exponent, or both. */
+static const uint8_t *skip_fraction(rki_scan *scan, const uint8_t *at)
+{
+    if (*at == '.') {
+        at = skip_digits(scan, at + 1, "a fraction without digits");
+        if (!at)
+            return NULL;
+    }
+    if (!rki_is_at(scan, at, 'e') && !rki_is_at(scan, at, 'E'))
+        return at;
+    at++;
+    at += rki_is_at(scan, at, '+') || rki_is_at(scan, at, '-');
+    return skip_digits(scan, at, "an exponent without digits");
+}
+
+static const uint8_t *skip_number(rki_scan *scan, const uint8_t *at, rk_json_kind *kind)
+{
+    const uint8_t *first = at + rki_is_at(scan, at, '-');
+    const uint8_t *end = skip_digits(scan, first, "a value was expected");
     *kind = RK_JSON_INTEGER;
-    if (scan->at < scan->end && *scan->at == '-')
-        scan->at++;
-    bool zero = scan->at < scan->end && *scan->at == '0';
-    size_t digits = skip_digits(scan);
-    if (digits == 0)
-        return rki_scan_fail(scan, "a value was expected");
-    if (zero && digits > 1)
-        return rki_scan_fail(scan, "a number with a leading zero");
-    if (scan->at < scan->end && *scan->at == '.') {
-        *kind = RK_JSON_OTHER;
-        scan->at++;
-        if (skip_digits(scan) == 0)
-            return rki_scan_fail(scan, "a fraction without digits");
-    }
-    if (scan->at < scan->end && (*scan->at == 'e' || *scan->at == 'E')) {
-        *kind = RK_JSON_OTHER;
-        scan->at++;
-        if (scan->at < scan->end && (*scan->at == '+' || *scan->at == '-'))
-            scan->at++;
-        if (skip_digits(scan) == 0)
-            return rki_scan_fail(scan, "an exponent without digits");
-    }
-    return true;
+    if (!end)
+        return NULL;
+    if (*first == '0' && end - first > 1)
+        return rki_scan_fail(scan, end, "a number with a leading zero");
+    if (end == scan->end || (*end != '.' && *end != 'e' && *end != 'E'))
+        return end;
+    *kind = RK_JSON_OTHER;
+    return skip_fraction(scan, end);
 }
 
-static bool skip_word(rki_scan *scan, const char *word, size_t length)
+static const uint8_t *skip_word(rki_scan *scan, const uint8_t *at, const char *word, size_t length)
 {
-    if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
-        return rki_scan_fail(scan, "a value was expected");
-    scan->at += length;
-    return true;
+    if ((size_t)(scan->end - at) < length || memcmp(at, word, length) != 0)
+        return rki_scan_fail(scan, at, "a value was expected");
+    return at + length;
 }
 
-static bool skip_scalar(rki_scan *scan, rk_json_kind *kind)
+static const uint8_t *skip_scalar(rki_scan *scan, const uint8_t *at, rk_json_kind *kind)
 {
-    rk_slice inside;
     bool escaped;
     *kind = RK_JSON_OTHER;
-    if (scan->at == scan->end)
-        return rki_scan_fail(scan, "a value was expected");
-    switch (*scan->at) {
+    if (at == scan->end)
+        return rki_scan_fail(scan, at, "a value was expected");
+    switch (*at) {
     case '"':
         *kind = RK_JSON_STRING;
-        return rki_skip_string(scan, &inside, &escaped);
+        return rki_skip_string(scan, at, &escaped);
     case 't':
-        return skip_word(scan, "true", 4);
+        return skip_word(scan, at, "true", 4);
     case 'f':
-        return skip_word(scan, "false", 5);
+        return skip_word(scan, at, "false", 5);
     case 'n':
-        return skip_word(scan, "null", 4);
+        return skip_word(scan, at, "null", 4);
     default:
-        return skip_number(scan, kind);
+        return skip_number(scan, at, kind);
     }
 }
 
@@ -233,89 +212,77 @@ typedef struct nesting {
     unsigned depth;
 } nesting;
 
-static bool open_bracket(rki_scan *scan, nesting *open)
+static const uint8_t *open_bracket(rki_scan *scan, const uint8_t *at, nesting *open)
 {
     if (open->depth + 1 >= RK_JSON_DEPTH_MAX) {
         scan->too_deep = true;
-        return rki_scan_fail(scan, "nesting is too deep");
+        return rki_scan_fail(scan, at, "nesting is too deep");
     }
-    open->objects = open->objects << 1 | (*scan->at == '{');
+    open->objects = open->objects << 1 | (*at == '{');
     open->depth++;
-    scan->at++;
-    return true;
+    return at + 1;
 }
 
-static bool skip_name(rki_scan *scan)
+static const uint8_t *skip_name(rki_scan *scan, const uint8_t *at)
 {
-    rk_slice inside;
     bool escaped;
-    rki_skip_space(scan);
-    if (!rki_skip_string(scan, &inside, &escaped))
-        return false;
-    rki_skip_space(scan);
-    if (scan->at == scan->end || *scan->at != ':')
-        return rki_scan_fail(scan, "':' was expected");
-    scan->at++;
-    rki_skip_space(scan);
-    return true;
+    at = rki_skip_string(scan, rki_skip_space(scan, at), &escaped);
+    return at ? rki_skip_colon(scan, at) : NULL;
 }
 
 /* After a value inside brackets: closes what ends here, or steps over a comma to the next value. */
-static bool after_value(rki_scan *scan, nesting *open)
+static const uint8_t *after_value(rki_scan *scan, const uint8_t *at, nesting *open)
 {
     while (open->depth > 0) {
         bool object = open->objects & 1;
-        rki_skip_space(scan);
-        if (scan->at == scan->end)
-            return rki_scan_fail(scan, "an unfinished object or array");
-        if (*scan->at == ',') {
-            scan->at++;
-            if (object)
-                return skip_name(scan);
-            rki_skip_space(scan);
-            return true;
-        }
-        if (*scan->at != (object ? '}' : ']'))
-            return rki_scan_fail(scan, "',' or a closing bracket was expected");
-        scan->at++;
+        at = rki_skip_space(scan, at);
+        if (at == scan->end)
+            return rki_scan_fail(scan, at, "an unfinished object or array");
+        if (*at == ',')
+            return object ? skip_name(scan, at + 1) : rki_skip_space(scan, at + 1);
+        if (*at != (object ? '}' : ']'))
+            return rki_scan_fail(scan, at, "',' or a closing bracket was expected");
+        at++;
         open->objects >>= 1;
         open->depth--;
     }
-    return true;
+    return at;
 }
 
-/* Steps into a bracket. *value_next is false when it was empty and is closed again. */
-static bool enter(rki_scan *scan, nesting *open, bool *value_next)
+/* Steps into a bracket. *value_next is false when it was empty; its end is then still to come. */
+static const uint8_t *enter(rki_scan *scan, const uint8_t *at, nesting *open, bool *value_next)
 {
-    bool object = *scan->at == '{';
-    if (!open_bracket(scan, open))
-        return false;
-    rki_skip_space(scan);
-    *value_next = scan->at == scan->end || *scan->at != (object ? '}' : ']');
-    return !*value_next || !object || skip_name(scan);
+    bool object = *at == '{';
+    at = open_bracket(scan, at, open);
+    if (!at)
+        return NULL;
+    at = rki_skip_space(scan, at);
+    *value_next = !rki_is_at(scan, at, object ? '}' : ']');
+    return *value_next && object ? skip_name(scan, at) : at;
 }
 
-bool rki_skip_value(rki_scan *scan, rk_json_kind *kind)
+static const uint8_t *skip_nested(rki_scan *scan, const uint8_t *at)
 {
     nesting open = {0};
-    if (scan->at == scan->end || (*scan->at != '{' && *scan->at != '['))
-        return skip_scalar(scan, kind);
-    *kind = RK_JSON_OTHER;
     do {
-        bool value_next = true;
+        bool value_next = false;
         rk_json_kind ignored;
-        if (scan->at < scan->end && (*scan->at == '{' || *scan->at == '[')) {
-            if (!enter(scan, &open, &value_next))
-                return false;
-            if (value_next)
-                continue;
-        } else if (!skip_scalar(scan, &ignored)) {
-            return false;
-        }
-        if (!after_value(scan, &open))
-            return false;
-    } while (open.depth > 0);
-    return true;
+        if (rki_is_at(scan, at, '{') || rki_is_at(scan, at, '['))
+            at = enter(scan, at, &open, &value_next);
+        else
+            at = skip_scalar(scan, at, &ignored);
+        if (at && !value_next)
+            at = after_value(scan, at, &open);
+    } while (at && open.depth > 0);
+    return at;
+}
+
+const uint8_t *rki_skip_other(rki_scan *scan, const uint8_t *at, rk_json_kind *kind)
+{
+    if (!rki_is_at(scan, at, '{') && !rki_is_at(scan, at, '['))
+        return skip_scalar(scan, at, kind);
+    *kind = RK_JSON_OTHER;
+    return skip_nested(scan, at);
 }
 
 /* --- escapes ---------------------------------------------------------------------------------- */

@@ -24,7 +24,8 @@ static_assert(sizeof(slot) == 128, "a slot fills two cache lines");
 static_assert(RK_CAPSULES_MAX <= UINT8_MAX, "a capsule fits a slot");
 
 struct rki_cache {
-    slot *slots;
+    void *memory;
+    slot *slots; /* in it, each at the beginning of a line */
     size_t mask; /* slots less one; a power of two less one */
     uint32_t generation;
 };
@@ -39,14 +40,18 @@ rk_status rki_cache_create(size_t entries, rki_cache **out, rk_error *err)
     while (count <= entries / 2)
         count *= 2;
 
+    /* Zeroed by the system, page by page as it is used; aligned here: most keys then end in the
+     * slot's first line. */
     rki_cache *cache = calloc(1, sizeof *cache);
-    slot *slots = calloc(count, sizeof *slots);
-    if (!cache || !slots) {
+    void *memory = calloc(count + 1, sizeof(slot));
+    if (!cache || !memory) {
         free(cache);
-        free(slots);
+        free(memory);
         return rk_error_set(err, RK_NOMEM, "cache of %zu parents: out of memory", count);
     }
-    *cache = (rki_cache){slots, count - 1, 1};
+    uintptr_t past = (uintptr_t)memory % sizeof(slot);
+    slot *slots = (slot *)(void *)((uint8_t *)memory + (past ? sizeof(slot) - past : 0));
+    *cache = (rki_cache){memory, slots, count - 1, 1};
     *out = cache;
     return RK_OK;
 }
@@ -55,7 +60,7 @@ void rki_cache_destroy(rki_cache *cache)
 {
     if (!cache)
         return;
-    free(cache->slots);
+    free(cache->memory);
     free(cache);
 }
 
@@ -70,24 +75,31 @@ void rki_cache_forget(rki_cache *cache)
     }
 }
 
-static uint64_t load(const uint8_t *bytes, size_t len)
+static uint64_t load(const uint8_t *bytes)
 {
-    uint64_t word = 0;
-    memcpy(&word, bytes, len);
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
     return word;
 }
 
-/* Eight bytes a round through the finaliser of MurmurHash3 (Appleby, public domain). It need not
- * withstand an attacker: the worst that collisions do is to make the cache useless. */
+/* Eight bytes a round, the last ones with some of those before them, multiplied into each other;
+ * the end is half of MurmurHash3's finaliser (Appleby, public domain). It need not withstand an
+ * attacker: the worst that collisions do is to make the cache useless. */
 static size_t hash(rk_slice key)
 {
+    const uint64_t factor = UINT64_C(0xff51afd7ed558ccd);
     uint64_t h = key.len;
-    for (size_t at = 0; at < key.len; at += sizeof h) {
-        size_t left = key.len - at;
-        h ^= load(key.ptr + at, left < sizeof h ? left : sizeof h);
-        h = (h ^ (h >> 33)) * UINT64_C(0xff51afd7ed558ccd);
-        h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    uint64_t last = 0;
+    for (size_t at = 0; at + sizeof h < key.len; at += sizeof h) {
+        h = (h ^ load(key.ptr + at)) * factor;
+        h ^= h >> 32;
     }
+    if (key.len >= sizeof h)
+        last = load(key.ptr + key.len - sizeof h);
+    else
+        memcpy(&last, key.ptr, key.len);
+    h = (h ^ last) * factor;
+    h = (h ^ (h >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
     return (size_t)(h ^ (h >> 33));
 }
 

@@ -81,6 +81,8 @@ struct rk_transformer {
     rki_frame *frame;
     size_t frame_count;
     rki_cache *cache;
+    rk_slice looked_at; /* the key that frame 0 holds the variables of; empty for none */
+    int looked;         /* what matched it */
 };
 
 typedef struct rki_call {

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "rekey/base/bytes.h"
 #include "rekey/base/fault.h"
 
 static const char *const reason_names[RK_REASON_COUNT] = {
@@ -89,13 +90,13 @@ void rk_transformer_forget(rk_transformer *transformer)
 static size_t key_bytes(const rk_pattern *pattern, const rk_binding *binding)
 {
     size_t bytes = pattern->literal_bytes;
-    for (size_t i = 0; i < pattern->segment_count; i++) {
-        if (!pattern->segment[i].variable)
-            continue;
-        size_t len = binding->value[pattern->segment[i].name].len;
-        if (len == 0)
+    for (size_t i = 0; i < pattern->piece_count; i++) {
+        uint16_t name = pattern->piece[i].name;
+        if (name == RK_NAME_NONE)
+            break;
+        if (binding->value[name].len == 0)
             return 0;
-        bytes += len;
+        bytes += binding->value[name].len;
     }
     return bytes;
 }
@@ -105,13 +106,11 @@ static size_t key_bytes(const rk_pattern *pattern, const rk_binding *binding)
  */
 static void write_key(const rk_pattern *pattern, const rk_binding *binding, uint8_t *at)
 {
-    for (size_t i = 0; i < pattern->segment_count; i++) {
-        const rk_segment *segment = &pattern->segment[i];
-        rk_slice part = segment->variable ? binding->value[segment->name] : segment->literal;
-        if (i > 0)
-            *at++ = RK_DELIMITER;
-        memcpy(at, part.ptr, part.len);
-        at += part.len;
+    for (size_t i = 0; i < pattern->piece_count; i++) {
+        const rk_piece *piece = &pattern->piece[i];
+        at = rk_bytes_put(at, piece->literal.ptr, piece->literal.len);
+        if (piece->name != RK_NAME_NONE)
+            at = rk_bytes_put(at, binding->value[piece->name].ptr, binding->value[piece->name].len);
     }
 }
 
@@ -193,12 +192,22 @@ static void start_image(rk_image *image, int entity, rk_slice tenant)
     image->kept = false;
 }
 
+/* The key's pattern, its variables bound in frame 0. */
+static int match_key(rk_transformer *transformer, rk_slice key)
+{
+    rk_slice looked_at = transformer->looked_at;
+    transformer->looked_at = RK_SLICE_EMPTY;
+    if (looked_at.len > 0 && looked_at.ptr == key.ptr && looked_at.len == key.len)
+        return transformer->looked;
+    return rk_matcher_find(transformer->spec->matcher, key, &transformer->frame[0].binding);
+}
+
 static rk_status start_call(rki_call *call, rk_slice key, bool new_shape, rk_image *image)
 {
     const rk_spec *spec = call->transformer->spec;
     rki_frame *frame = &call->transformer->frame[0];
 
-    int found = rk_matcher_find(spec->matcher, key, &frame->binding);
+    int found = match_key(call->transformer, key);
     if (found < 0) {
         start_image(image, -1, RK_SLICE_EMPTY);
         (void)rki_refuse(call, RK_REASON_UNMATCHED, "no entity has a key of this shape");
@@ -217,6 +226,16 @@ int rk_transform_classify(const rk_transformer *transformer, rk_slice key, rk_sl
     if (found >= 0 && tenant)
         *tenant = binding.value[transformer->spec->tenant];
     return found;
+}
+
+int rk_transform_look(rk_transformer *transformer, rk_slice key, rk_slice *tenant)
+{
+    rk_binding *binding = &transformer->frame[0].binding;
+    transformer->looked = rk_matcher_find(transformer->spec->matcher, key, binding);
+    transformer->looked_at = key;
+    if (transformer->looked >= 0 && tenant)
+        *tenant = binding->value[transformer->spec->tenant];
+    return transformer->looked;
 }
 
 /* --- old to new ------------------------------------------------------------------------------- */

@@ -104,4 +104,8 @@ rk_status rk_transform_new(rk_transformer *transformer, rk_view *view, rk_slice 
 /* Which entity and which shape a key has: index * 2 + (new ? 1 : 0), -1 for none. */
 int rk_transform_classify(const rk_transformer *transformer, rk_slice key, rk_slice *tenant);
 
+/* The same for a walk over records: when the next call is rk_transform_old or rk_transform_new of
+ * this very slice, its bytes unchanged, that does not match the key again. */
+int rk_transform_look(rk_transformer *transformer, rk_slice key, rk_slice *tenant);
+
 #endif

@@ -144,6 +144,27 @@ class Verify(Sight):
             self.assert_seen(f"{name} old record gone", lambda env, k=old: env.delete(RECORDS, [k]),
                              entities_extra=1)
 
+    def test_differences_that_make_up_for_each_other(self):
+        """As many too many as are missing, on the same side: no sum shows it."""
+        self.migrate("dual-write")
+        records = self.new_records(b"#ACCESS#")
+        (key, value), (other, _) = records[0], records[1]
+        stray = key + b"-stray"
+
+        def swap(env):
+            env.delete(RECORDS, [other])
+            env.put(RECORDS, [(stray, value)])
+        self.assert_seen("another record in its place", swap, entities_missing=1,
+                         entities_extra=1, indexes_missing=1, indexes_extra=1)
+        entries = self.new_entries()
+        (entry, primary), (_, last) = entries[0], entries[-1]
+
+        def swap_entries(env):
+            env.delete_entry(INDEX, entry, primary)
+            env.put(INDEX, [(entry, last)], dupsort=True)
+        self.assert_seen("another entry in its place", swap_entries, indexes_missing=1,
+                         indexes_extra=1, isolation_violations=1)
+
     def test_an_old_record_after_a_move(self):
         self.migrate("move")
         key, value = self.new_records(b"#ACCESS#")[-1]

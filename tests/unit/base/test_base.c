@@ -12,6 +12,7 @@
 #include "rekey/base/codec.h"
 #include "rekey/base/nearest.h"
 #include "rekey/base/prng.h"
+#include "tests/unit/base/test_bytes.h"
 #include "tests/unit/base/test_memory.h"
 
 /* A slice as a constant initialiser, which RK_SLICE_LITERAL is not. */
@@ -284,5 +285,5 @@ int main(void)
         cmocka_unit_test(the_nearest_word_is_hinted),
     };
     int failed = cmocka_run_group_tests_name("base", tests, NULL, NULL);
-    return failed + test_memory();
+    return failed + test_memory() + test_bytes();
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "rekey/base/prng.h"
@@ -260,6 +261,37 @@ static void no_bytes_at_all_match_nothing(void **state)
     rk_names_fini(&names);
 }
 
+/* Keys of every length with few and many delimiters, each in memory of exactly its size. */
+static void keys_split_as_byte_by_byte(void **state)
+{
+    (void)state;
+    rk_prng prng;
+    rk_prng_init(&prng, 3);
+    for (size_t round = 0; round < 20000; round++) {
+        size_t len = 1 + (size_t)rk_prng_below(&prng, 100);
+        uint64_t rarity = 1 + rk_prng_below(&prng, 12);
+        uint8_t *key = malloc(len);
+        assert_non_null(key);
+        size_t delimiters = 0;
+        for (size_t i = 0; i < len; i++) {
+            key[i] = rk_prng_below(&prng, rarity) ? (uint8_t)rk_prng_next(&prng) : RK_DELIMITER;
+            delimiters += key[i] == RK_DELIMITER;
+        }
+        rk_split split;
+        rk_split_key(rk_slice_of(key, len), &split);
+        size_t most = RK_SEGMENTS_MAX + 1;
+        assert_int_equal(split.count, delimiters < most ? delimiters + 1 : most);
+        const uint8_t *at = key;
+        for (size_t i = 0; i < split.count && split.count < most; i++) {
+            assert_ptr_equal(split.segment[i].ptr, at);
+            assert_null(memchr(at, RK_DELIMITER, split.segment[i].len));
+            at += split.segment[i].len + 1;
+        }
+        assert_true(split.count == most || at == key + len + 1);
+        free(key);
+    }
+}
+
 /* --- building --------------------------------------------------------------------------------- */
 
 static const struct {
@@ -462,6 +494,7 @@ int main(void)
         cmocka_unit_test(overlaps_are_found_both_ways),
         cmocka_unit_test(keys_match_whole_or_not),
         cmocka_unit_test(no_bytes_at_all_match_nothing),
+        cmocka_unit_test(keys_split_as_byte_by_byte),
         cmocka_unit_test(keys_and_prefixes_are_built),
         cmocka_unit_test(a_key_that_does_not_fit_is_measured),
         cmocka_unit_test(match_undoes_build),

@@ -9,6 +9,7 @@
 
 #include "rekey/record/json.h"
 #include "tests/unit/record/test_edit.h"
+#include "tests/unit/record/test_scan.h"
 
 #define ARENA_BYTES ((size_t)1 << 20)
 
@@ -346,5 +347,5 @@ int main(void)
         cmocka_unit_test(errors_hold_no_bytes_of_the_value),
     };
     int failed = cmocka_run_group_tests_name("json", tests, NULL, NULL);
-    return failed + test_edit();
+    return failed + test_edit() + test_scan();
 }

@@ -481,6 +481,72 @@ static void test_snapshot_states(void **state)
     rk_cursor_close(NULL);
 }
 
+/* Many questions for keys that are not there, between keys that are: none of them hides one that
+ * is, nor one that comes to be there. */
+static void test_absent_keys(void **state)
+{
+    static const char *const absent[] = {"a", "bb", "b\x01", "c", "cz", "dd", "e", "zz", "0"};
+    static const char *const present[] = {"b", "d", "cc"};
+    contract_fixture *f = *state;
+    contract_put(f->store, f->records, "b", "1");
+    contract_put(f->store, f->records, "d", "1");
+    rk_view *view = snapshot(f->store);
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT(absent); i++) {
+            for (size_t again = 0; again < 3; again++)
+                expect_record(view, f->records, absent[(i * (round + 1)) % COUNT(absent)], NULL);
+            for (size_t k = 0; k < 2; k++)
+                expect_record(view, f->records, present[k], "1");
+        }
+    }
+    rk_snapshot_release(view);
+    contract_put(f->store, f->records, "cc", "1");
+    must(rk_snapshot_renew(view, NULL));
+    for (size_t i = 0; i < COUNT(absent) * 3; i++) {
+        expect_record(view, f->records, absent[i % COUNT(absent)], NULL);
+        for (size_t k = 0; k < COUNT(present); k++)
+            expect_record(view, f->records, present[k], "1");
+    }
+    rk_snapshot_close(view);
+}
+
+static void expect_neighbour(contract_fixture *f, rk_view *view, int street, int house, bool there)
+{
+    char key[64];
+    snprintf(key, sizeof key, "a-street-of-its-own-%d-house-%06d", street, house);
+    expect_record(view, f->records, key, there ? key : NULL);
+}
+
+/* Walks through more neighbourhoods than a backend may keep a place in, in turns; each second house
+ * is there, and after a renewal all are. */
+static void test_neighbourhoods(void **state)
+{
+    enum { STREETS = 7, HOUSES = 120 };
+    contract_fixture *f = *state;
+    rk_view *view = snapshot(f->store);
+    for (int round = 0; round < 2; round++) {
+        rk_snapshot_release(view);
+        rk_txn *txn = NULL;
+        must(rk_txn_begin(f->store, &txn, NULL));
+        for (int i = 0; i < STREETS * HOUSES; i++) {
+            char key[64];
+            if (i / STREETS % 2 == 1 - round)
+                continue;
+            snprintf(key, sizeof key, "a-street-of-its-own-%d-house-%06d", i % STREETS,
+                     i / STREETS);
+            must(rk_txn_put(txn, f->records, rk_slice_str(key), rk_slice_str(key), NULL));
+        }
+        must(rk_txn_commit(txn, NULL));
+        must(rk_snapshot_renew(view, NULL));
+        for (int house = 0; house < HOUSES; house++)
+            for (int street = 0; street <= STREETS; street++) {
+                bool there = street < STREETS && (round == 1 || house % 2 == 0);
+                expect_neighbour(f, view, street, house, there);
+            }
+    }
+    rk_snapshot_close(view);
+}
+
 static void test_fingerprint(void **state)
 {
     contract_fixture *f = *state;
@@ -623,6 +689,8 @@ int contract_run(const char *name, const contract_backend *backend)
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_atomic_batch),
         cmocka_unit_test(test_snapshot_states),
+        cmocka_unit_test(test_absent_keys),
+        cmocka_unit_test(test_neighbourhoods),
         cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_space),
         cmocka_unit_test(test_seek_entry),

@@ -345,6 +345,32 @@ static void keys_of_the_other_shape(void **state)
     world_fini(&w);
 }
 
+/* What was looked at serves the next call if that is for the same key, and no other. */
+static void a_look_is_for_one_call(void **state)
+{
+    (void)state;
+    world w;
+    rk_slice tenant = RK_SLICE_EMPTY;
+    const char *old = "TENANT#acme#PLAIN#1";
+    const char *value = "{\"capsule_id\":\"DEVUS\"}";
+    world_init(&w, RK_STRATEGY_DUAL_WRITE, 0);
+    int plain = rk_transform_look(w.transformer, rk_slice_str(old), &tenant);
+    assert_int_equal(plain, rk_transform_classify(w.transformer, rk_slice_str(old), NULL));
+    assert_slice(tenant, "acme");
+    assert_int_equal(world_old(&w, old, value), RK_OK);
+    assert_slice(w.image.new_key, "TENANT#acme#CAPSULE#DEVUS#PLAIN#1");
+
+    rk_transform_look(w.transformer, rk_slice_str(old), NULL);
+    assert_int_equal(world_old(&w, "TENANT#globex#PLAIN#22", value), RK_OK);
+    assert_slice(w.image.new_key, "TENANT#globex#CAPSULE#DEVUS#PLAIN#22");
+    assert_int_equal(world_old(&w, old, value), RK_OK);
+    assert_slice(w.image.new_key, "TENANT#acme#CAPSULE#DEVUS#PLAIN#1");
+
+    assert_int_equal(rk_transform_look(w.transformer, RK_SLICE_LITERAL("x"), &tenant), -1);
+    assert_slice(tenant, "acme");
+    world_fini(&w);
+}
+
 static void opaque_values_are_not_touched(void **state)
 {
     (void)state;
@@ -576,6 +602,7 @@ int main(void)
         cmocka_unit_test(bad_new_records_are_left_alone),
         cmocka_unit_test(the_way_back_strips_what_was_inserted),
         cmocka_unit_test(keys_of_the_other_shape),
+        cmocka_unit_test(a_look_is_for_one_call),
         cmocka_unit_test(opaque_values_are_not_touched),
         cmocka_unit_test(reasons_have_names),
         cmocka_unit_test(tables_open_as_asked),
