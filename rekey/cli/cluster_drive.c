@@ -7,7 +7,7 @@
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/text.h"
 
-#define STEP_NS 5000000u /* the coordinator's shortest time between polls */
+#define STEP_NS ((uint64_t)RK_COORDINATOR_POLL_MS_MIN * 1000000)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -69,7 +69,8 @@ static int report_gate(rk_cli *cli, const rk_cli_cluster_run *run, const rk_cli_
 
 static int report_failure(rk_cli *cli, const rk_cli_cluster_run *run, const rk_coordinator_end *end)
 {
-    bool configuration = end->status == RK_NOT_FOUND || end->status == RK_INVALID;
+    bool usage = end->status == RK_INVALID && end->of_run; /* as of a run on one store */
+    bool configuration = end->status == RK_NOT_FOUND || (end->status == RK_INVALID && !usage);
     bool stopped = end->status == RK_FULL || end->status == RK_UNCERTAIN;
     const char *hint = NULL;
     if (stopped)
@@ -77,6 +78,7 @@ static int report_failure(rk_cli *cli, const rk_cli_cluster_run *run, const rk_c
                    ? "make room, then run the same command again"
                    : "the checkpoint tells what landed: run the same command again";
     int code = configuration                ? RK_EXIT_BAD_SPEC
+               : usage                      ? RK_EXIT_USAGE
                : end->status == RK_CONFLICT ? RK_EXIT_NOT_CLEAN
                : stopped                    ? RK_EXIT_STOPPED
                                             : rk_cli_exit_of(end->status);
@@ -139,26 +141,20 @@ static void tell_untold(rk_cli *cli, const rk_cli_carriage *carriage,
 
 /* --- driving ---------------------------------------------------------------------------------- */
 
-static void draw(rk_cli *cli, const rk_cli_carriage *carriage, const rk_coordinator *coordinator)
-{
-    char phase[160];
-    size_t silent;
-    rk_run_progress progress;
-    rk_coordinator_progress(coordinator, rk_clock_wall_ms(cli->clock), &progress, &silent);
-    snprintf(phase, sizeof phase, "%s %s", progress.task, progress.tier);
-    if (silent < rk_link_cluster(carriage->link)->node_count)
-        snprintf(phase, sizeof phase, "wait for node %s", node_name(carriage->link, silent));
-    rk_progress_view view = {.phase = phase,
-                             .done = progress.done,
-                             .total = progress.total,
-                             .batch_units = progress.batch_units,
-                             .quarantined = progress.quarantined};
-    rk_cli_progress(cli, &view, rk_clock_monotonic_ns(cli->clock));
-}
-
 static int64_t steady_ms(const rk_cli *cli)
 {
     return (int64_t)(rk_clock_monotonic_ns(cli->clock) / 1000000u);
+}
+
+static void draw(rk_cli *cli, const rk_cli_carriage *carriage, const rk_coordinator *coordinator)
+{
+    char waits[RK_NODE_NAME_BYTES_MAX + 16];
+    size_t silent;
+    rk_run_progress progress;
+    rk_coordinator_progress(coordinator, steady_ms(cli), &progress, &silent);
+    bool all_speak = silent == rk_link_cluster(carriage->link)->node_count;
+    snprintf(waits, sizeof waits, "wait for node %s", node_name(carriage->link, silent));
+    rk_cli_run_progress(cli, &progress, all_speak ? NULL : waits);
 }
 
 static void drive(rk_cli *cli, rk_cli_carriage *carriage, rk_coordinator *coordinator)

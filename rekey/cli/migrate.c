@@ -41,18 +41,23 @@ void rk_cli_migration_close(rk_store *store, rk_migration *migration)
 
 /* --- driving ---------------------------------------------------------------------------------- */
 
-static void draw(rk_cli *cli, const rk_run *run)
+void rk_cli_run_progress(rk_cli *cli, const rk_run_progress *progress, const char *waits)
 {
     char phase[64];
+    snprintf(phase, sizeof phase, "%s %s", progress->task, progress->tier);
+    rk_progress_view view = {.phase = waits ? waits : phase,
+                             .done = progress->done,
+                             .total = progress->total,
+                             .batch_units = progress->batch_units,
+                             .quarantined = progress->quarantined};
+    rk_cli_progress(cli, &view, rk_clock_monotonic_ns(cli->clock));
+}
+
+static void draw(rk_cli *cli, const rk_run *run)
+{
     rk_run_progress progress;
     rk_run_progress_of(run, &progress);
-    snprintf(phase, sizeof phase, "%s %s", progress.task, progress.tier);
-    rk_progress_view view = {.phase = phase,
-                             .done = progress.done,
-                             .total = progress.total,
-                             .batch_units = progress.batch_units,
-                             .quarantined = progress.quarantined};
-    rk_cli_progress(cli, &view, rk_clock_monotonic_ns(cli->clock));
+    rk_cli_run_progress(cli, &progress, NULL);
 }
 
 static void list_losses(rk_cli *cli, const rk_losses *losses)

@@ -23,6 +23,9 @@ typedef struct rk_cli_driven {
 int rk_cli_drive(rk_cli *cli, rk_migration *migration, const rk_run_options *options,
                  rk_cli_driven *out);
 
+/* Draws how far a run is; `waits` (NULL: it goes on) says what for. */
+void rk_cli_run_progress(rk_cli *cli, const rk_run_progress *progress, const char *waits);
+
 /* The objects of rekey/report, for people. */
 int rk_cli_status_print(rk_cli *cli, const json_t *status);
 int rk_cli_verify_print(rk_cli *cli, const json_t *report);

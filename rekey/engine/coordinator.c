@@ -7,9 +7,8 @@
 
 #define STAGES_MAX   32
 #define SILENT_MS    2000
-#define POLL_MS_MIN  5
 #define POLL_MS_MAX  200
-#define POLL_SHARE   32 /* polls lie this part of a stage's time apart, so it ends that much late */
+#define POLL_SHARE   32
 #define RETRY_MS     250
 #define BEAT_MS      4000 /* a node that has nothing to do is told so often that it is still led */
 #define FAREWELL_MS  3000 /* the patience of the last asks, which may be lost */
@@ -318,10 +317,18 @@ static void review(rk_coordinator *c, int64_t now_ms)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static void take_look(rk_coordinator *c, size_t node, const rk_answer *answer)
+static void take_look(rk_coordinator *c, size_t node, const rk_answer *answer, int64_t now_ms)
 {
     node_state *state = &c->node[node];
-    if (c->stages[c->current].kind == STAGE_LOOK && answer->leader_epoch > c->epoch)
+    rk_error why = {0};
+    bool first = c->stages[c->current].kind == STAGE_LOOK;
+    if (first && answer->leader_epoch >= RK_LEADER_EPOCH_MAX) {
+        rk_error_set(&why, RK_LIMIT, "the node is in epoch %" PRIu64 ", and there is none above",
+                     answer->leader_epoch);
+        end_with(c, RK_COORDINATOR_FAILED, node, RK_LIMIT, &why, now_ms);
+        return;
+    }
+    if (first && answer->leader_epoch > c->epoch)
         c->epoch = answer->leader_epoch;
     state->promised = answer->promised;
     state->prepared = answer->prepared;
@@ -344,12 +351,17 @@ static void take_gone(rk_coordinator *c, size_t node, int64_t now_ms)
     end_with(c, RK_COORDINATOR_FAILED, node, RK_IO, &why, now_ms);
 }
 
+int64_t rk_coordinator_poll_ms(int64_t taken_ms)
+{
+    int64_t apart_ms = taken_ms / POLL_SHARE;
+    if (apart_ms < RK_COORDINATOR_POLL_MS_MIN)
+        return RK_COORDINATOR_POLL_MS_MIN;
+    return apart_ms < POLL_MS_MAX ? apart_ms : POLL_MS_MAX;
+}
+
 static int64_t next_poll_ms(const rk_coordinator *c, int64_t now_ms)
 {
-    int64_t apart_ms = (now_ms - c->began_ms) / POLL_SHARE;
-    if (apart_ms < POLL_MS_MIN)
-        apart_ms = POLL_MS_MIN;
-    return now_ms + (apart_ms < POLL_MS_MAX ? apart_ms : POLL_MS_MAX);
+    return now_ms + rk_coordinator_poll_ms(now_ms - c->began_ms);
 }
 
 /* What a run came to on one node. */
@@ -366,6 +378,7 @@ static void take_poll(rk_coordinator *c, size_t node, const rk_answer *answer, i
         take_gone(c, node, now_ms);
     } else if (answer->failed) {
         end_with(c, RK_COORDINATOR_FAILED, node, answer->status, &answer->error, now_ms);
+        c->end.of_run = c->state == RK_COORDINATOR_FAILED;
     } else if (answer->run_state == RK_RUN_FINISHED) {
         state->done = true;
         state->changes += state->progress.changes;
@@ -414,6 +427,7 @@ static void advance(rk_coordinator *c, int64_t now_ms)
     stage_kind kind = c->stages[c->current].kind;
     if (kind == STAGE_LOOK) {
         c->epoch++;
+        assert(c->epoch <= RK_LEADER_EPOCH_MAX); /* take_look */
         add_kind(c, STAGE_CLAIM);
         add_kind(c, STAGE_REVIEW);
     }
@@ -459,7 +473,8 @@ static void take_silence(rk_coordinator *c, size_t node, const rk_answer *answer
     }
     if (may_miss(kind, node)) {
         if (c->end.node == c->options.node_count)
-            c->end = (rk_coordinator_end){node, answer->status, answer->error};
+            c->end = (rk_coordinator_end){
+                .node = node, .status = answer->status, .error = answer->error};
         state->absent = state->mute = state->done = true;
         state->promised = false;
         return;
@@ -497,7 +512,7 @@ static void take_answer(rk_coordinator *c, size_t node, const rk_answer *answer,
     if (answer->status != RK_OK && !answer->failed)
         take_refusal(c, node, answer, now_ms);
     else if (asked == RK_ASK_LOOK)
-        take_look(c, node, answer);
+        take_look(c, node, answer, now_ms);
     else if (asked == RK_ASK_POLL)
         take_poll(c, node, answer, now_ms);
     else

@@ -38,6 +38,7 @@
 #define RK_COORDINATOR_NODES_MAX   64
 #define RK_COORDINATOR_DECISIONS   4 /* the most that one goal can need */
 #define RK_COORDINATOR_PATIENCE_MS 30000u
+#define RK_COORDINATOR_POLL_MS_MIN 5 /* between two questions how far a node is */
 
 typedef enum rk_ask_kind {
     RK_ASK_LOOK,     /* who leads, what is promised */
@@ -82,6 +83,10 @@ typedef struct rk_answer {
     rk_run_progress progress; /* with static texts */
     char reason[RK_ERROR_MESSAGE_BYTES];
 } rk_answer;
+
+/* How far apart such questions lie when the work has taken so long: a part of that, so it is seen
+ * to end so much late, within bounds. */
+int64_t rk_coordinator_poll_ms(int64_t taken_ms);
 
 typedef enum rk_coordinator_state {
     RK_COORDINATOR_GOING,
@@ -131,6 +136,7 @@ typedef struct rk_coordinator_end {
     size_t node;
     rk_status status; /* what the node said; of FAILED */
     rk_error error;
+    bool of_run; /* its run failed; else it refused what it was asked */
 } rk_coordinator_end;
 const rk_coordinator_end *rk_coordinator_end_of(const rk_coordinator *coordinator);
 

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "rekey/engine/change.h"
 #include "rekey/engine/tasks.h"
 
-#define GROW_TRIES_MAX  8
 #define LEADER_RENEW_MS 1000
 
 /* --- transactions ----------------------------------------------------------------------------- */
@@ -21,34 +21,23 @@ typedef struct change {
 typedef rk_status (*change_fn)(rk_txn *txn, rk_table meta, const change *what, bool *changed,
                                rk_error *err);
 
-static rk_status change_once(rk_store *store, rk_table meta, change_fn apply, const change *what,
-                             rk_error *err)
+typedef struct meta_change {
+    rk_table meta;
+    change_fn apply;
+    const change *what;
+} meta_change;
+
+static rk_status do_change(rk_txn *txn, void *context, bool *changed, rk_error *err)
 {
-    rk_txn *txn = NULL;
-    bool changed = false;
-    rk_status status = rk_txn_begin(store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    status = apply(txn, meta, what, &changed, err);
-    if (status == RK_OK && changed)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
-    return status;
+    const meta_change *m = context;
+    return m->apply(txn, m->meta, m->what, changed, err);
 }
 
 static rk_status change_store(rk_store *store, rk_table meta, change_fn apply, const change *what,
                               rk_error *err)
 {
-    rk_error fault = {0}; /* of a try that another one may make good */
-    rk_status status = RK_FULL;
-    for (int tries = 0; status == RK_FULL && tries < GROW_TRIES_MAX; tries++) {
-        status = tries > 0 ? rk_store_grow(store, &fault) : RK_OK;
-        if (status == RK_OK)
-            status = change_once(store, meta, apply, what, &fault);
-    }
-    if (status != RK_OK && err)
-        *err = fault;
-    return status;
+    meta_change m = {meta, apply, what};
+    return rki_change_store(store, do_change, &m, err);
 }
 
 /* --- promises --------------------------------------------------------------------------------- */
@@ -94,6 +83,22 @@ static rk_status log_outcome(const change *what, rk_txn *txn, const char *outcom
                            : status;
 }
 
+/* Outcomes are kept for who may ask for them. A change is committed when every node has promised
+ * it, and a node has one promise at a time: so none waits for an earlier one any more, and what an
+ * earlier coordinator still asks for is refused by its epoch. Of the same coordinator's they stay.
+ */
+static rk_status save_outcome(rk_txn *txn, rk_table meta, const rk_decision_id *id, bool committed,
+                              rk_error *err)
+{
+    rk_leader leader = {0};
+    rk_status status = rk_leader_load(rk_txn_view(txn), meta, &leader, err);
+    if (status == RK_OK || status == RK_NOT_FOUND)
+        status = rk_decided_save(txn, meta, id, committed, leader.epoch, err);
+    if (status == RK_OK && committed)
+        status = rk_decided_sweep(txn, meta, leader.epoch, err);
+    return status;
+}
+
 static rk_status do_commit(rk_txn *txn, rk_table meta, const change *what, bool *changed,
                            rk_error *err)
 {
@@ -114,7 +119,7 @@ static rk_status do_commit(rk_txn *txn, rk_table meta, const change *what, bool 
     if (status == RK_OK)
         status = rk_prepared_clear(txn, meta, err);
     if (status == RK_OK)
-        status = rk_decided_save(txn, meta, what->id, true, err);
+        status = save_outcome(txn, meta, what->id, true, err);
     *changed = true;
     return status == RK_OK ? log_outcome(what, txn, "committed", err) : status;
 }
@@ -134,7 +139,7 @@ static rk_status do_abort(rk_txn *txn, rk_table meta, const change *what, bool *
     if (status == RK_OK && memcmp(&prepared.id, what->id, sizeof prepared.id) == 0)
         status = rk_prepared_clear(txn, meta, err);
     if (status == RK_OK || status == RK_NOT_FOUND)
-        status = rk_decided_save(txn, meta, what->id, false, err);
+        status = save_outcome(txn, meta, what->id, false, err);
     *changed = true;
     return status == RK_OK ? log_outcome(what, txn, "aborted", err) : status;
 }
@@ -208,6 +213,9 @@ static rk_status do_claim(rk_txn *txn, rk_table meta, const change *what, bool *
 {
     const rk_leader *leader = what->leader;
     rk_leader now;
+    if (leader->epoch == 0 || leader->epoch > RK_LEADER_EPOCH_MAX)
+        return rk_error_set(err, RK_INVALID, "epoch %" PRIu64 " is not from 1 to %" PRIu64,
+                            leader->epoch, RK_LEADER_EPOCH_MAX);
     *changed = true;
     rk_status status = rk_leader_load(rk_txn_view(txn), meta, &now, err);
     if (status == RK_NOT_FOUND)

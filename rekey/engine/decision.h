@@ -14,6 +14,8 @@
  *     that has committed refuses to abort.
  *   - A promise is kept whatever has happened since: its gates are not judged again.
  *   - Both steps may be repeated; the second time changes nothing.
+ *   - An outcome is known for as long as a node may wait for it: it is forgotten when a later
+ *     coordinator's change is committed, which every node has promised by then.
  *
  * Leadership: coordinators have epochs. A node remembers the highest that claimed it, and every
  * request that changes something names its own: a lower one changes nothing.
@@ -55,9 +57,13 @@ rk_status rk_placement_record(rk_store *store, const rk_placement *placement, rk
 
 #define RK_LEADER_LEASE_MS 15000
 
+/* Epochs travel as JSON numbers, which some readers hold as doubles. */
+#define RK_LEADER_EPOCH_MAX (UINT64_C(1) << 53)
+
 /* Takes the lead with an epoch that must be higher than any before, or again with its own. RK_BUSY
  * names a holder who is alive (renewed within RK_LEADER_LEASE_MS); RK_CONFLICT an epoch that is not
- * higher. Works without a migration: makes `__rekey`. */
+ * higher; RK_INVALID none, or one past RK_LEADER_EPOCH_MAX. Works without a migration: makes
+ * `__rekey`. */
 rk_status rk_leader_claim(rk_store *store, const rk_leader *leader, rk_error *err);
 
 /* RK_CONFLICT, naming who leads, unless (epoch, token) is the leader's; renews it when it is a

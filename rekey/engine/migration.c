@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 #include "rekey/audit/audit.h"
+#include "rekey/engine/change.h"
 #include "rekey/engine/run.h"
-
-#define GROW_TRIES_MAX 8
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -117,37 +116,37 @@ static rk_status log_change(rk_txn *txn, rk_table meta, const pending_change *ch
 
 typedef rk_status (*change_fn)(rk_txn *txn, rk_table meta, pending_change *change, rk_error *err);
 
-/* Makes the table if need be, and applies the change in a transaction of its own. */
-static rk_status apply_once(rk_store *store, pending_change *change, change_fn apply, rk_error *err)
-{
+typedef struct application {
+    rk_store *store;
     rk_table meta;
-    rk_txn *txn = NULL;
-    rk_status status = rk_store_table(store, RK_META_TABLE, RK_TABLE_RECORDS, true, &meta, err);
+    pending_change *change;
+    change_fn apply;
+} application;
+
+static rk_status do_apply(rk_txn *txn, void *context, bool *changed, rk_error *err)
+{
+    const application *what = context;
+    rk_status status = check_lease(rk_txn_view(txn), what->meta, what->change, err);
     if (status == RK_OK)
-        status = rk_txn_begin(store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    status = check_lease(rk_txn_view(txn), meta, change, err);
-    if (status == RK_OK)
-        status = apply(txn, meta, change, err);
-    if (status == RK_OK && change->changed)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
+        status = what->apply(txn, what->meta, what->change, err);
+    *changed = what->change->changed;
     return status;
 }
 
-/* The same, with a larger map when it is full. */
+/* Makes the table if need be, which is a transaction of its own. */
+static rk_status try_apply(void *context, rk_error *err)
+{
+    application *what = context;
+    rk_status status =
+        rk_store_table(what->store, RK_META_TABLE, RK_TABLE_RECORDS, true, &what->meta, err);
+    return status == RK_OK ? rki_change_once(what->store, do_apply, what, err) : status;
+}
+
 static rk_status apply_change(rk_store *store, pending_change *change, change_fn apply,
                               rk_error *err)
 {
-    rk_status status = RK_FULL;
-    for (int tries = 0; status == RK_FULL && tries < GROW_TRIES_MAX; tries++) {
-        status = tries > 0 ? rk_store_grow(store, err) : RK_OK;
-        if (status != RK_OK)
-            return status;
-        status = apply_once(store, change, apply, err);
-    }
-    return status;
+    application what = {.store = store, .change = change, .apply = apply};
+    return rki_with_room(store, try_apply, &what, err);
 }
 
 /* --- registering a spec ----------------------------------------------------------------------- */

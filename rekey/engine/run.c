@@ -4,9 +4,8 @@
 #include <stdlib.h>
 
 #include "rekey/audit/audit.h"
+#include "rekey/engine/change.h"
 #include "rekey/engine/tasks.h"
-
-#define GROW_TRIES_MAX 24
 
 static const rki_task_rule task_rules[RKI_TASK_KINDS] = {
     [RKI_TASK_BEGIN] = {"begin", rki_begin_phase, NULL, NULL},
@@ -48,43 +47,34 @@ void rki_run_stop(rk_run *run, rk_run_state outcome, const char *format, ...)
 
 /* --- write transactions ----------------------------------------------------------------------- */
 
-static rk_status change_once(rk_run *run, rki_change change, rk_error *err)
+/* A change of a run; `takes` is the one that takes the lease in the first place. */
+typedef struct run_change {
+    rk_run *run;
+    rki_change change;
+    bool takes;
+} run_change;
+
+static rk_status do_change(rk_txn *txn, void *context, bool *changed, rk_error *err)
 {
+    const run_change *what = context;
+    rk_run *run = what->run;
     rk_migration *migration = run->migration;
     rk_run_state before = run->outcome;
-    rk_txn *txn = NULL;
-    rk_status status = rk_txn_begin(migration->store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    status = rki_lease_hold(txn, migration->tables.meta, &migration->actor,
-                            rk_clock_wall_ms(migration->clock), err);
+    rk_status status = RK_OK;
+    if (!what->takes)
+        status = rki_lease_hold(txn, migration->tables.meta, &migration->actor,
+                                rk_clock_wall_ms(migration->clock), err);
     if (status == RK_OK)
-        status = change(run, txn, err);
+        status = what->change(run, txn, err);
     bool refused = run->outcome != before;
-    if (status == RK_OK && !refused)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
-    return status;
-}
-
-static rk_status with_room(rk_run *run, rk_status (*attempt)(rk_run *, rki_change, rk_error *),
-                           rki_change change, rk_error *err)
-{
-    rk_error fault = {0};
-    rk_status status = attempt(run, change, &fault);
-    for (int tries = 0; status == RK_FULL && tries < GROW_TRIES_MAX; tries++) {
-        status = rk_store_grow(run->migration->store, &fault);
-        if (status == RK_OK)
-            status = attempt(run, change, &fault);
-    }
-    if (status != RK_OK && err)
-        *err = fault;
+    *changed = !refused;
     return status;
 }
 
 rk_status rki_run_change(rk_run *run, rki_change change, rk_error *err)
 {
-    return with_room(run, change_once, change, err);
+    run_change what = {.run = run, .change = change};
+    return rki_change_store(run->migration->store, do_change, &what, err);
 }
 
 rk_status rki_log(const rk_migration *migration, rk_txn *txn, uint64_t epoch, const char *event,
@@ -266,19 +256,6 @@ static rk_status do_take_lease(rk_run *run, rk_txn *txn, rk_error *err)
     return status;
 }
 
-/* As change_once, for the change that takes the lease in the first place. */
-static rk_status take_once(rk_run *run, rki_change change, rk_error *err)
-{
-    rk_txn *txn = NULL;
-    rk_status status = rk_txn_begin(run->migration->store, &txn, err);
-    if (status == RK_OK)
-        status = change(run, txn, err);
-    if (status == RK_OK)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
-    return status;
-}
-
 /* A goal that cannot be reached from here must change nothing: look before taking the lease. */
 static rk_status look_and_list(rk_run *run, rk_error *err)
 {
@@ -333,7 +310,8 @@ static rk_status take_lease(rk_run *run, rk_error *err)
 {
     if (run->lease_taken || run->task[run->current].kind == RKI_TASK_COLLISIONS)
         return RK_OK;
-    rk_status status = with_room(run, take_once, do_take_lease, err);
+    run_change what = {.run = run, .change = do_take_lease, .takes = true};
+    rk_status status = rki_change_store(run->migration->store, do_change, &what, err);
     run->lease_taken = status == RK_OK;
     return status;
 }
@@ -420,7 +398,7 @@ rk_status rk_run_end(rk_run *run, const char *outcome, rk_error *err)
     if (run->lease_taken) {
         snprintf(run->reason, sizeof run->reason, "%s %.256s", run->migration->actor.lease.command,
                  outcome);
-        status = with_room(run, change_once, do_release, err);
+        status = rki_run_change(run, do_release, err);
     }
     free(run);
     return status;

@@ -73,14 +73,12 @@ static void yield_lock(const rki_runner *runner, uint64_t held_ns)
 
 static rk_status write_batch(rki_runner *runner, rk_error *err)
 {
-    size_t count = batch_size(runner);
-    bool closing = runner->chunk_from + count == runner->chunk->count;
-    if (count == 0 && !runner->chunk->stage_end)
+    rki_span span = {runner->chunk, runner->chunk_from, batch_size(runner)};
+    if (span.count == 0 && !runner->chunk->stage_end)
         return RK_OK;
     rki_batch batch;
     runner->writer.work_ns_max = rki_throttle_work_ns_max(&runner->throttle);
-    rk_status status = rki_writer_batch(&runner->writer, runner->chunk, runner->chunk_from, count,
-                                        closing, &batch, err);
+    rk_status status = rki_writer_batch(&runner->writer, &span, 1, &batch, err);
     if (status != RK_OK)
         return status;
     runner->chunk_from += batch.records;

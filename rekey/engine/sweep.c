@@ -2,10 +2,11 @@
 
 #include <stdlib.h>
 
+#include "rekey/engine/change.h"
+
 #define STEP_ENTRIES    4096
 #define REMOVALS_MAX    512
 #define ARENA_BYTES_MAX ((size_t)16 * 1024 * 1024)
-#define GROW_TRIES_MAX  24
 
 struct rki_sweep {
     const rki_job *job;
@@ -135,38 +136,22 @@ static rk_status collect(rki_sweep *sweep, rk_table table, bool *end, rk_error *
     return *end ? RK_OK : status;
 }
 
-static rk_status remove_once(rki_sweep *sweep, rk_error *err)
+static rk_status do_remove(rk_txn *txn, void *context, bool *changed, rk_error *err)
 {
-    rk_txn *txn = NULL;
-    rk_status status = rk_txn_begin(sweep->job->store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    status = rki_lease_hold(txn, sweep->job->tables->meta, sweep->actor,
-                            rk_clock_wall_ms(sweep->clock), err);
-    if (status == RK_OK)
-        status = rk_txn_apply(txn, sweep->units, sweep->unit_count, err);
-    if (status == RK_OK)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
-    return status;
+    rki_sweep *sweep = context;
+    rk_status status = rki_lease_hold(txn, sweep->job->tables->meta, sweep->actor,
+                                      rk_clock_wall_ms(sweep->clock), err);
+    *changed = true;
+    return status == RK_OK ? rk_txn_apply(txn, sweep->units, sweep->unit_count, err) : status;
 }
 
 static rk_status remove_collected(rki_sweep *sweep, uint64_t *removed, rk_error *err)
 {
     if (sweep->unit_count == 0)
         return RK_OK;
-    rk_error fault = {0};
-    rk_status status = remove_once(sweep, &fault);
-    for (int tries = 0; status == RK_FULL && tries < GROW_TRIES_MAX; tries++) {
-        status = rk_store_grow(sweep->job->store, &fault);
-        if (status == RK_OK)
-            status = remove_once(sweep, &fault);
-    }
-    if (status != RK_OK) {
-        if (err)
-            *err = fault;
+    rk_status status = rki_change_store(sweep->job->store, do_remove, sweep, err);
+    if (status != RK_OK)
         return status;
-    }
     for (size_t i = 0; i < sweep->unit_count; i++)
         *removed += sweep->units[i].outcome == RK_UNIT_APPLIED;
     sweep->unit_count = 0;
@@ -210,49 +195,50 @@ static rk_tier tier_of(const rk_spec *spec, rk_slice key)
     return rk_spec_tier(spec, end ? rk_slice_of(rest.ptr, (size_t)(end - rest.ptr)) : rest);
 }
 
-/* Takes up to REMOVALS_MAX entries of the tier out, in one transaction. */
-static rk_status release_some(const rki_job *job, rk_arena *arena, bool *more, rk_error *err)
+typedef struct release {
+    const rki_job *job;
+    rk_arena *arena;
+    bool more; /* out */
+} release;
+
+/* Takes up to REMOVALS_MAX entries of the tier out. */
+static rk_status do_release(rk_txn *txn, void *context, bool *changed, rk_error *err)
 {
+    release *what = context;
+    const rki_job *job = what->job;
     rk_table meta = job->tables->meta;
     rk_slice keys[REMOVALS_MAX];
     size_t count = 0;
     rk_cursor *cursor = NULL;
-    rk_txn *txn = NULL;
     rk_quarantined entry;
-    rk_status status = rk_txn_begin(job->store, &txn, err);
-    if (status != RK_OK)
-        return status;
-    status = rk_cursor_open(rk_txn_view(txn), meta, &cursor, err);
+    rk_arena_reset(what->arena);
+    rk_status status = rk_cursor_open(rk_txn_view(txn), meta, &cursor, err);
     if (status == RK_OK)
         status = rk_quarantine_next(cursor, true, &entry, err);
     while (status == RK_OK && count < REMOVALS_MAX) {
         if (tier_of(job->spec, entry.key) == job->tier)
-            status = rk_arena_copy(arena, entry.key, &keys[count++], err);
+            status = rk_arena_copy(what->arena, entry.key, &keys[count++], err);
         if (status == RK_OK)
             status = rk_quarantine_next(cursor, false, &entry, err);
     }
     rk_cursor_close(cursor);
-    *more = status == RK_OK;
+    what->more = status == RK_OK;
     if (status == RK_NOT_FOUND)
         status = RK_OK;
     for (size_t i = 0; status == RK_OK && i < count; i++)
         status = rk_quarantine_remove(txn, meta, keys[i], err);
-    if (status == RK_OK && count > 0)
-        return rk_txn_commit(txn, err);
-    rk_txn_abort(txn);
+    *changed = count > 0;
     return status;
 }
 
 rk_status rki_sweep_quarantine(const rki_job *job, rk_error *err)
 {
     rk_arena arena;
-    bool more = true;
+    release what = {.job = job, .arena = &arena, .more = true};
     rk_status status = RK_OK;
     rk_arena_init(&arena, ARENA_BYTES_MAX);
-    while (status == RK_OK && more) {
-        rk_arena_reset(&arena);
-        status = release_some(job, &arena, &more, err);
-    }
+    while (status == RK_OK && what.more)
+        status = rki_change_store(job->store, do_release, &what, err);
     rk_arena_fini(&arena);
     return status;
 }

@@ -6,6 +6,9 @@
 #define BATCHES_TO_JUDGE 8
 #define RECORDS_TO_JUDGE 1000
 
+/* Mean deviations that a commit may take longer than usual within the limit. */
+#define DEVIATIONS 3
+
 void rki_throttle_init(rki_throttle *throttle, const rk_limits *limits)
 {
     *throttle = (rki_throttle){.limits = limits, .batch_units = RKI_BATCH_UNITS_FIRST};
@@ -23,18 +26,32 @@ static uint64_t smooth(const rki_throttle *throttle, uint64_t before, uint64_t n
     return throttle->batches == 1 ? now : (before * 7 + now) / 8;
 }
 
-/* For the work before the commit: three quarters of the limit less what a commit takes, and at
- * least half of that where commits take more. */
+/* For the work before the commit: what a commit leaves of the limit, one that takes longer than
+ * usual, too; and at least three eighths where commits take more. The deviations are those of
+ * Jacobson's round-trip times (SIGCOMM 1988): cheap, and a noisy disk makes batches shorter. */
 static uint64_t budget(const rki_throttle *throttle)
 {
-    uint64_t target_ns = throttle->limits->lock_hold_ms * NS_PER_MS * 3 / 4;
-    uint64_t least_ns = target_ns / 2;
-    return throttle->commit_ns < target_ns - least_ns ? target_ns - throttle->commit_ns : least_ns;
+    uint64_t hold_ns = throttle->limits->lock_hold_ms * NS_PER_MS;
+    uint64_t most_ns = hold_ns / 8 * 7;
+    uint64_t least_ns = hold_ns / 8 * 3;
+    uint64_t commit_ns = throttle->commit_ns + DEVIATIONS * throttle->commit_deviation_ns;
+    uint64_t left_ns = commit_ns < hold_ns ? hold_ns - commit_ns : 0;
+    if (left_ns > most_ns)
+        return most_ns;
+    return left_ns < least_ns ? least_ns : left_ns;
 }
 
 uint64_t rki_throttle_work_ns_max(const rki_throttle *throttle)
 {
-    return budget(throttle) * 5 / 4;
+    return budget(throttle);
+}
+
+static void note_commit(rki_throttle *throttle, uint64_t commit_ns)
+{
+    uint64_t usual_ns = throttle->batches == 1 ? commit_ns : throttle->commit_ns;
+    uint64_t off_ns = commit_ns > usual_ns ? commit_ns - usual_ns : usual_ns - commit_ns;
+    throttle->commit_ns = smooth(throttle, throttle->commit_ns, commit_ns);
+    throttle->commit_deviation_ns = smooth(throttle, throttle->commit_deviation_ns, off_ns);
 }
 
 void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused, uint64_t work_ns,
@@ -44,7 +61,7 @@ void rki_throttle_batch(rki_throttle *throttle, uint32_t units, uint32_t refused
     throttle->processed += units;
     throttle->refused += refused;
     throttle->latency_ns = smooth(throttle, throttle->latency_ns, held_ns);
-    throttle->commit_ns = smooth(throttle, throttle->commit_ns, held_ns - work_ns);
+    note_commit(throttle, held_ns - work_ns);
     uint64_t budget_ns = budget(throttle);
     /* A batch cut short by the end of a chunk says nothing about a full one, unless it was slow. */
     bool full = (uint64_t)units * 2 >= throttle->batch_units;

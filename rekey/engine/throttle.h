@@ -1,8 +1,9 @@
 /* throttle.h: how large a batch may be, and when the run has to stop.
  *
- * The batch controller aims at holding the write lock for three quarters of limits.lock_hold_ms:
- * after each batch it scales the size by target / measured, smoothed, at most doubling. The stop
- * signals of the spec are judged after each batch. Pure: times and readings are passed in.
+ * The batch controller holds the write lock for limits.lock_hold_ms at most: a batch works for
+ * what a commit and its usual deviations leave of it, and no longer. After each batch the size is
+ * scaled by target / measured, smoothed, at most doubling. The stop signals of the spec are judged
+ * after each batch. Pure: times and readings are passed in.
  */
 #ifndef REKEY_ENGINE_THROTTLE_H
 #define REKEY_ENGINE_THROTTLE_H
@@ -17,7 +18,8 @@ typedef struct rki_throttle {
     const rk_limits *limits;
     uint32_t batch_units;
     uint64_t latency_ns; /* how long the lock was held, smoothed over about eight batches */
-    uint64_t commit_ns;  /* the commit's share of it, smoothed likewise */
+    uint64_t commit_ns;  /* the commit's share of it, smoothed likewise... */
+    uint64_t commit_deviation_ns; /* ...and how far commits are off it in the mean */
     uint64_t batches;
     uint64_t processed;
     uint64_t refused; /* left alone at the moment of writing, beyond what the scan said */

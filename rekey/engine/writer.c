@@ -3,10 +3,10 @@
 #include <inttypes.h>
 
 #include "rekey/base/fault.h"
+#include "rekey/engine/change.h"
 
 #define ARENA_BYTES_MAX  ((size_t)256 * 1024 * 1024)
 #define DECIDE_TRIES_MAX 8
-#define GROW_TRIES_MAX   24
 
 #define UNITS_BETWEEN_LOOKS 64 /* at the clock */
 
@@ -122,14 +122,16 @@ static rk_status decide_again(rki_writer *writer, rk_txn *txn, const rki_work *r
 /* Applies runs of units between records that are left alone, until the time is up: what a batch of
  * this size took before says little when pages are cold or the processor is taken away. *count is
  * what it came to. */
-static rk_status apply_units(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, size_t from,
-                             size_t *count, uint64_t until_ns, rki_batch *batch, rk_error *err)
+static rk_status apply_units(rki_writer *writer, rk_txn *txn, const rki_span *span,
+                             uint64_t until_ns, size_t *count, rki_batch *batch, rk_error *err)
 {
     rk_status status = RK_OK;
-    size_t end = from + *count;
-    size_t i = from;
+    rki_chunk *chunk = span->chunk;
+    size_t end = span->from + span->count;
+    size_t i = span->from;
     while (status == RK_OK && i < end) {
-        if (i > from && rk_clock_monotonic_ns(writer->clock) > until_ns)
+        bool begun = batch->records > 0 || i > span->from;
+        if (begun && rk_clock_monotonic_ns(writer->clock) > until_ns)
             break;
         if (chunk->work[i].reason != RK_REASON_NONE) {
             status = set_aside(writer, txn, &chunk->work[i++], err);
@@ -148,20 +150,19 @@ static rk_status apply_units(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, 
                 status = decide_again(writer, txn, &chunk->work[i], batch, err);
         }
     }
-    *count = i - from;
+    *count = i - span->from;
     return status;
 }
 
-/* Moves the checkpoint behind the batch's last record, or to the next stage at a stage's end. */
-static void advance(rki_writer *writer, const rki_chunk *chunk, size_t from, size_t count,
-                    bool closing)
+/* Moves the checkpoint behind the last record, or to the next stage at a stage's end. */
+static void advance(rki_writer *writer, const rki_chunk *chunk, size_t from, size_t count)
 {
     rk_checkpoint *point = &writer->point;
     for (size_t i = from; i < from + count; i++)
         if (chunk->work[i].reason == RK_REASON_NONE)
             point->done[chunk->work[i].entity]++;
     point->stage = chunk->stage;
-    if (closing && chunk->stage_end) {
+    if (chunk->stage_end && from + count == chunk->count) {
         point->stage++;
         point->rank = 0;
         point->tenant_len = 0;
@@ -180,10 +181,29 @@ static void advance(rki_writer *writer, const rki_chunk *chunk, size_t from, siz
     memcpy(point->key, last->key.ptr, last->key.len);
 }
 
-static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, size_t wanted,
-                            bool closing, rki_batch *batch, rk_error *err)
+static rk_status write_spans(rki_writer *writer, rk_txn *txn, const rki_span *spans,
+                             size_t span_count, uint64_t until_ns, rki_batch *batch, rk_error *err)
 {
-    size_t count = wanted;
+    rk_status status = RK_OK;
+    bool cut = false;
+    for (size_t i = 0; status == RK_OK && i < span_count && !cut; i++) {
+        const rki_span *span = &spans[i];
+        size_t count = 0;
+        status = apply_units(writer, txn, span, until_ns, &count, batch, err);
+        if (status != RK_OK)
+            break;
+        cut = count < span->count;
+        batch->records += (uint32_t)count;
+        advance(writer, span->chunk, span->from,
+                rk_fault("checkpoint_ahead") && !cut ? span->chunk->count - span->from : count);
+    }
+    writer->point.changes += batch->applied;
+    return status;
+}
+
+static rk_status write_once(rki_writer *writer, const rki_span *spans, size_t span_count,
+                            rki_batch *batch, rk_error *err)
+{
     const rki_job *job = writer->job;
     rk_txn *txn = NULL;
     rk_fault_window("checkpoint_ahead");
@@ -191,47 +211,49 @@ static rk_status write_once(rki_writer *writer, rki_chunk *chunk, size_t from, s
     if (status != RK_OK)
         return status;
     uint64_t began_ns = rk_clock_monotonic_ns(writer->clock);
+    uint64_t until_ns = writer->work_ns_max ? began_ns + writer->work_ns_max : UINT64_MAX;
     status = check_fences(writer, txn, err);
     if (status == RK_OK)
-        status = apply_units(writer, txn, chunk, from, &count,
-                             writer->work_ns_max ? began_ns + writer->work_ns_max : UINT64_MAX,
-                             batch, err);
-    if (status == RK_OK) {
-        writer->point.changes += batch->applied;
-        advance(writer, chunk, from, rk_fault("checkpoint_ahead") ? chunk->count - from : count,
-                closing && count == wanted);
+        status = write_spans(writer, txn, spans, span_count, until_ns, batch, err);
+    if (status == RK_OK)
         status = rk_checkpoint_save(txn, job->tables->meta, job->tier, &writer->point, err);
-    }
     batch->work_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;
     if (status == RK_OK)
         status = rk_txn_commit(txn, err);
     else
         rk_txn_abort(txn);
     batch->held_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;
-    batch->records = (uint32_t)count;
     return status;
 }
 
-rk_status rki_writer_batch(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
-                           bool closing, rki_batch *out, rk_error *err)
+/* One batch and what it started from. */
+typedef struct attempt {
+    rki_writer *writer;
+    const rki_span *spans;
+    size_t span_count;
+    rki_batch batch;
+} attempt;
+
+static rk_status try_batch(void *context, rk_error *err)
 {
-    rk_checkpoint before = writer->point;
-    for (int tries = 0;; tries++) {
-        rki_batch batch = {0};
-        rk_error fault = {0};
-        rk_status status = write_once(writer, chunk, from, count, closing, &batch, &fault);
-        if (status == RK_OK) {
-            *out = batch;
-            return RK_OK;
-        }
-        writer->point = before;
-        if (status == RK_FULL && tries < GROW_TRIES_MAX) {
-            status = rk_store_grow(writer->job->store, &fault);
-            if (status == RK_OK)
-                continue;
-        }
-        if (err)
-            *err = fault;
-        return status;
+    attempt *a = context;
+    rk_checkpoint before = a->writer->point;
+    uint64_t stuck = a->writer->stuck;
+    a->batch = (rki_batch){0};
+    rk_status status = write_once(a->writer, a->spans, a->span_count, &a->batch, err);
+    if (status != RK_OK) {
+        a->writer->point = before;
+        a->writer->stuck = stuck;
     }
+    return status;
+}
+
+rk_status rki_writer_batch(rki_writer *writer, const rki_span *spans, size_t span_count,
+                           rki_batch *out, rk_error *err)
+{
+    attempt a = {.writer = writer, .spans = spans, .span_count = span_count};
+    rk_status status = rki_with_room(writer->job->store, try_batch, &a, err);
+    if (status == RK_OK)
+        *out = a.batch;
+    return status;
 }

@@ -1,4 +1,4 @@
-/* writer.h: one batch of a chunk, in one short write transaction.
+/* writer.h: one batch, in one short write transaction.
  *
  * In the transaction: the lease is still ours and the epoch the one the job began in; each unit's
  * conditions are checked again; a record whose unit was refused is read again and decided anew,
@@ -22,6 +22,13 @@ typedef struct rki_writer {
     uint64_t work_ns_max;        /* a batch that works for longer is cut short; 0 for no limit */
 } rki_writer;
 
+/* A part of a chunk. */
+typedef struct rki_span {
+    rki_chunk *chunk;
+    size_t from;
+    size_t count;
+} rki_span;
+
 /* What one batch did. */
 typedef struct rki_batch {
     uint32_t records;
@@ -35,12 +42,12 @@ rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor
                           const rk_clock *clock, rk_error *err);
 void rki_writer_fini(rki_writer *writer);
 
-/* Writes work[from, from + count) of the chunk, or as much of it as work_ns_max allows
- * (out->records), and commits. `closing`: these are the chunk's last
- * records, so that at a stage's end the checkpoint moves to the next stage. RK_FULL after an
- * attempt to grow; RK_BUSY when the lease is gone; RK_CONFLICT when the epoch is another;
- * RK_UNCERTAIN as the store says. On failure nothing was written. */
-rk_status rki_writer_batch(rki_writer *writer, rki_chunk *chunk, size_t from, size_t count,
-                           bool closing, rki_batch *out, rk_error *err);
+/* Writes the spans, which follow each other in the job's order, or as much of them as work_ns_max
+ * allows (out->records), and commits. With a chunk's last record the checkpoint moves to the next
+ * stage when the chunk ends one; only the last span may do so. RK_FULL after an attempt to grow;
+ * RK_BUSY when the lease is gone; RK_CONFLICT when the epoch is another; RK_UNCERTAIN as the store
+ * says. On failure nothing was written. */
+rk_status rki_writer_batch(rki_writer *writer, const rki_span *spans, size_t span_count,
+                           rki_batch *out, rk_error *err);
 
 #endif

@@ -126,6 +126,7 @@ rk_status rk_decided_load(rk_view *view, rk_table meta, const rk_decision_id *id
     if (status != RK_OK)
         return status;
     bool is_committed = rki_take_bool(&reader);
+    (void)rk_take_u64(&reader); /* the epoch, which only the sweep asks for */
     status = rki_record_close(&reader, "decided", err);
     if (status == RK_OK)
         *committed = is_committed;
@@ -133,11 +134,49 @@ rk_status rk_decided_load(rk_view *view, rk_table meta, const rk_decision_id *id
 }
 
 rk_status rk_decided_save(rk_txn *txn, rk_table meta, const rk_decision_id *id, bool committed,
-                          rk_error *err)
+                          uint64_t leader_epoch, rk_error *err)
 {
     char key[DECIDED_BYTES];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
     rki_enc_u8(&encoder, committed);
+    rki_enc_u64(&encoder, leader_epoch);
     return rki_encoder_save(&encoder, txn, meta, decided_key(id, key));
+}
+
+static bool is_older(rk_view *view, rk_table meta, rk_slice key, uint64_t leader_epoch)
+{
+    rk_reader reader;
+    if (rki_record_open(view, meta, key, &reader, NULL) != RK_OK)
+        return false;
+    (void)rki_take_bool(&reader);
+    uint64_t epoch = rk_take_u64(&reader);
+    return rk_reader_done(&reader) && epoch < leader_epoch;
+}
+
+/* In one transaction a cursor does not outlive a delete: first the keys, then the deletes. */
+rk_status rk_decided_sweep(rk_txn *txn, rk_table meta, uint64_t leader_epoch, rk_error *err)
+{
+    char keys[RK_DECIDED_SWEEP_MAX][DECIDED_BYTES];
+    size_t count = 0;
+    rk_cursor *cursor = NULL;
+    rk_entry entry;
+    rk_view *view = rk_txn_view(txn);
+    const rk_slice prefix = RK_SLICE_LITERAL(DECIDED);
+    rk_status status = rk_cursor_open(view, meta, &cursor, err);
+    if (status == RK_OK)
+        status = rk_cursor_seek(cursor, prefix, &entry, err);
+    while (status == RK_OK && count < RK_DECIDED_SWEEP_MAX &&
+           rk_slice_starts_with(entry.key, prefix)) {
+        if (entry.key.len < DECIDED_BYTES && is_older(view, meta, entry.key, leader_epoch))
+            snprintf(keys[count++], DECIDED_BYTES, "%.*s", (int)entry.key.len,
+                     (const char *)entry.key.ptr);
+        status = rk_cursor_next(cursor, &entry, err);
+    }
+    rk_cursor_close(cursor);
+    if (status == RK_NOT_FOUND)
+        status = RK_OK;
+    for (size_t i = 0; status == RK_OK && i < count; i++)
+        status = rk_txn_delete(txn, meta, rk_slice_str(keys[i]), err);
+    return status;
 }

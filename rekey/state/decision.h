@@ -67,7 +67,13 @@ rk_status rk_prepared_clear(rk_txn *txn, rk_table meta, rk_error *err);
 /* RK_NOT_FOUND, error untouched: not decided, as far as this node knows. */
 rk_status rk_decided_load(rk_view *view, rk_table meta, const rk_decision_id *id, bool *committed,
                           rk_error *err);
+/* `leader_epoch`: of who leads here as it ends. */
 rk_status rk_decided_save(rk_txn *txn, rk_table meta, const rk_decision_id *id, bool committed,
-                          rk_error *err);
+                          uint64_t leader_epoch, rk_error *err);
+
+/* Forgets outcomes of epochs before this one, up to RK_DECIDED_SWEEP_MAX of them. One that cannot
+ * be read stays. */
+#define RK_DECIDED_SWEEP_MAX 256
+rk_status rk_decided_sweep(rk_txn *txn, rk_table meta, uint64_t leader_epoch, rk_error *err);
 
 #endif

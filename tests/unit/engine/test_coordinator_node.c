@@ -63,9 +63,28 @@ static void check_commit(sim_world *w, size_t node, uint32_t number)
                 w->moved_tier[w->commits][tier] || w->node[i].prepared.tier[tier];
 }
 
+static uint8_t known(const sim_node *n, uint32_t number)
+{
+    return n->forgotten[number] ? RK_DECIDED_NOT : n->decided[number];
+}
+
+/* As engine/decision.c does. */
+static void save_outcome(sim_world *w, sim_node *n, uint32_t number, rk_decided outcome)
+{
+    n->decided[number] = (uint8_t)outcome;
+    n->decided_in[number] = n->leader.epoch;
+    for (uint32_t i = 0; outcome == RK_DECIDED_COMMITTED && i <= w->decisions; i++) {
+        if (known(n, i) == RK_DECIDED_NOT || n->decided_in[i] >= n->leader.epoch)
+            continue;
+        n->forgotten[i] = true;
+        w->forgotten++;
+    }
+}
+
 static rk_status commit(sim_world *w, size_t node, uint32_t number)
 {
     sim_node *n = &w->node[node];
+    sim_claim(w, !n->forgotten[number], "what is forgotten is not committed again");
     if (n->decided[number] == RK_DECIDED_ABORTED)
         return RK_CONFLICT;
     if (n->decided[number] == RK_DECIDED_COMMITTED)
@@ -75,13 +94,14 @@ static rk_status commit(sim_world *w, size_t node, uint32_t number)
     check_commit(w, node, number);
     move_tiers(w, n, &n->prepared);
     n->promised = false;
-    n->decided[number] = RK_DECIDED_COMMITTED;
+    save_outcome(w, n, number, RK_DECIDED_COMMITTED);
     return RK_OK;
 }
 
 static rk_status abort_it(sim_world *w, size_t node, uint32_t number)
 {
     sim_node *n = &w->node[node];
+    sim_claim(w, !n->forgotten[number], "what is forgotten is not aborted");
     if (n->decided[number] == RK_DECIDED_COMMITTED)
         return RK_CONFLICT;
     for (size_t i = 0; i < w->node_count; i++)
@@ -89,14 +109,14 @@ static rk_status abort_it(sim_world *w, size_t node, uint32_t number)
                   "no node aborts what another committed");
     if (n->promised && number_of(&n->prepared.id) == number)
         n->promised = false;
-    n->decided[number] = RK_DECIDED_ABORTED;
+    save_outcome(w, n, number, RK_DECIDED_ABORTED);
     return RK_OK;
 }
 
 static rk_decided decided(const sim_node *n, uint32_t number)
 {
-    if (n->decided[number] != RK_DECIDED_NOT)
-        return (rk_decided)n->decided[number];
+    if (known(n, number) != RK_DECIDED_NOT)
+        return (rk_decided)known(n, number);
     return n->promised && number_of(&n->prepared.id) == number ? RK_DECIDED_PROMISED
                                                                : RK_DECIDED_NOT;
 }
@@ -107,7 +127,8 @@ void sim_node_inquire(sim_world *w, size_t node)
     if (!n->promised)
         return;
     uint32_t number = number_of(&n->prepared.id);
-    uint8_t word = w->node[0].decided[number];
+    uint8_t word = known(&w->node[0], number);
+    sim_claim(w, !w->node[0].forgotten[number], "who waits for a decision is told");
     if (word == RK_DECIDED_COMMITTED)
         sim_claim(w, commit(w, node, number) == RK_OK, "a node keeps its promise");
     else if (word == RK_DECIDED_ABORTED)
@@ -138,6 +159,7 @@ static bool concerns(const sim_world *w, const sim_node *n, int tier)
 static void promise(sim_world *w, sim_node *n)
 {
     uint32_t number = number_of(&n->run_promise.id);
+    sim_claim(w, !n->forgotten[number], "what is forgotten is not promised again");
     if (n->decided[number] != RK_DECIDED_NOT ||
         (n->promised && number_of(&n->prepared.id) != number)) {
         give_up(n);

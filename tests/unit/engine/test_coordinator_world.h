@@ -24,7 +24,9 @@ typedef struct sim_node {
     bool active; /* a plan is */
     bool promised;
     rk_prepared prepared;
-    uint8_t decided[SIM_DECISIONS_MAX]; /* rk_decided, by number */
+    uint8_t decided[SIM_DECISIONS_MAX];     /* rk_decided, by number */
+    uint64_t decided_in[SIM_DECISIONS_MAX]; /* the leader's epoch */
+    bool forgotten[SIM_DECISIONS_MAX];      /* what it does not know any more, and we do */
     rk_phase phase[RK_TIER_COUNT];
     bool undoing[RK_TIER_COUNT];
     bool verified[RK_TIER_COUNT];
@@ -100,6 +102,7 @@ typedef struct sim_world {
     uint64_t crash_at; /* the arrival at which a node crashes; 0: none */
     bool crash_is_before;
     uint32_t commits; /* first commits of a decision */
+    uint32_t forgotten;
     rk_move moved[SIM_DECISIONS_MAX];
     bool moved_tier[SIM_DECISIONS_MAX][RK_TIER_COUNT];
 } sim_world;

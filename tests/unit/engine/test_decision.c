@@ -397,6 +397,43 @@ static void decisions_do_not_touch_each_other(void **state)
     site_close(&s);
 }
 
+static void claim(site *s, uint64_t epoch)
+{
+    rk_error err = {0};
+    rk_leader leader = {.epoch = epoch,
+                        .token = {(uint8_t)epoch},
+                        .renewed_ms = (int64_t)epoch * 10 * RK_LEADER_LEASE_MS};
+    must(rk_leader_claim(s->yard.shelf.store, &leader, &err), &err);
+}
+
+/* Until a later coordinator's change is committed: then every node has promised that one. */
+static void an_outcome_is_known_as_long_as_it_may_be_asked_for(void **state)
+{
+    (void)state;
+    site s;
+    rk_promise aborted = {.id = {{3}}, .decider = "one"};
+    rk_promise later = {.id = {{4}}, .decider = "one"};
+    site_open(&s, RK_STRATEGY_DUAL_WRITE);
+    must_run(&s, RK_GOAL_VERIFIED, -1, NULL);
+    claim(&s, 1);
+    must(rk_decision_abort(s.migration, &aborted.id, NULL), NULL);
+    must_run(&s, RK_GOAL_FLIP, RK_TIER_CANARY, &first);
+    must(rk_decision_commit(s.migration, &first.id, NULL), NULL);
+    assert_int_equal(look(&s, &aborted), RK_DECIDED_ABORTED); /* the same coordinator's */
+    claim(&s, 2);
+    must(rk_decision_abort(s.migration, &later.id, NULL), NULL);
+    must_run(&s, RK_GOAL_FLIP, RK_TIER_PRODUCTION, &second);
+    assert_int_equal(look(&s, &first), RK_DECIDED_COMMITTED);
+    assert_int_equal(look(&s, &aborted), RK_DECIDED_ABORTED);
+    must(rk_decision_commit(s.migration, &second.id, NULL), NULL);
+    assert_int_equal(look(&s, &first), RK_DECIDED_NOT);
+    assert_int_equal(look(&s, &aborted), RK_DECIDED_NOT);
+    assert_int_equal(look(&s, &later), RK_DECIDED_ABORTED);
+    assert_int_equal(look(&s, &second), RK_DECIDED_COMMITTED);
+    phases_are(&s, RK_PHASE_FLIPPED, RK_PHASE_FLIPPED);
+    site_close(&s);
+}
+
 static void a_tier_that_is_there_is_passed_by(void **state)
 {
     (void)state;
@@ -577,6 +614,9 @@ static const struct {
     {"no longer held", HOLD, 5, 2, 46500, RK_CONFLICT, "coordinator 2", 5},
     {"an epoch is led once", CLAIM, 5, 2, 46500, RK_CONFLICT, "coordinator 2", 5},
     {"free at once", CLAIM, 6, 3, 46500, RK_OK, NULL, 6},
+    {"no epoch", CLAIM, 0, 3, 46500, RK_INVALID, NULL, 6},
+    {"past the last", CLAIM, RK_LEADER_EPOCH_MAX + 1, 3, 46500, RK_INVALID, NULL, 6},
+    {"the last", CLAIM, RK_LEADER_EPOCH_MAX, 3, 46500, RK_OK, NULL, RK_LEADER_EPOCH_MAX},
 };
 
 static rk_status lead_once(rk_store *store, size_t i, rk_error *err)
@@ -672,6 +712,7 @@ int main(void)
         cmocka_unit_test(a_commit_counts_once),
         cmocka_unit_test(an_abort_counts_once),
         cmocka_unit_test(decisions_do_not_touch_each_other),
+        cmocka_unit_test(an_outcome_is_known_as_long_as_it_may_be_asked_for),
         cmocka_unit_test(a_tier_that_is_there_is_passed_by),
         cmocka_unit_test(a_promise_of_another_epoch_is_corrupt),
         cmocka_unit_test(a_decision_ends_where_the_command_does),

@@ -12,7 +12,7 @@
 #define US UINT64_C(1000)
 #define MS (1000 * US)
 
-/* The target is three quarters of the hold: 7.5 ms. */
+/* A batch may work for seven eighths of the hold at most, 8.75 ms, and for three at least. */
 static const rk_limits limits_10ms = {.lock_hold_ms = 10, .error_rate_max = -1};
 
 /* --- the controller --------------------------------------------------------------------------- */
@@ -24,18 +24,18 @@ static const struct {
     uint64_t commit_ns;
     uint32_t next; /* after a first batch; before it, RKI_BATCH_UNITS_FIRST */
 } size_cases[] = {
-    {"on target", 256, 7500 * US, 0, 256},
-    {"twice too slow, at once", 256, 15 * MS, 0, 128},
-    {"a thousand times too slow", 256, 7500 * MS, 0, RKI_BATCH_UNITS_MIN},
+    {"on target", 256, 8750 * US, 0, 256},
+    {"twice too slow, at once", 256, 17500 * US, 0, 128},
+    {"a thousand times too slow", 256, 8750 * MS, 0, RKI_BATCH_UNITS_MIN},
     {"fast, half of the way to the double", 256, 1 * MS, 0, 384},
-    {"a little fast, half of the way", 256, 6 * MS, 0, 288},
+    {"a little fast, half of the way", 256, 7 * MS, 0, 288},
     {"no time at all", 256, 0, 0, 384},
-    {"the commit takes its share", 256, 5 * MS, 2500 * US, 256},
-    {"the commit takes more than all, half is left", 256, 3750 * US, 100 * MS, 256},
+    {"the commit takes its share", 256, 5 * MS, 5 * MS, 256},
+    {"the commit takes more than all, three eighths are left", 256, 3750 * US, 100 * MS, 256},
     {"cut short and fast says nothing", 127, 1 * MS, 0, 256},
     {"half of a batch is enough", 128, 1 * MS, 0, 384},
-    {"cut short and slow", 100, 15 * MS, 0, 50},
-    {"an empty batch says nothing", 0, 15 * MS, 0, 256},
+    {"cut short and slow", 100, 17500 * US, 0, 50},
+    {"an empty batch says nothing", 0, 17500 * US, 0, 256},
 };
 
 static void a_batch_sizes_the_next(void **state)
@@ -67,7 +67,7 @@ static void fast_batches_grow_to_the_cap_and_stay(void **state)
     rki_throttle_batch(&throttle, throttle.batch_units, 0, 1, 1);
     assert_int_equal(throttle.batch_units, RKI_BATCH_UNITS_MAX);
     rki_throttle_batch(&throttle, throttle.batch_units, 0, 1000 * MS, 1000 * MS);
-    assert_int_equal(throttle.batch_units, RKI_BATCH_UNITS_MAX * 3 / 400); /* 7.5 of 1000 */
+    assert_int_equal(throttle.batch_units, RKI_BATCH_UNITS_MAX * 7 / 800); /* 8.75 of 1000 */
 }
 
 /* Records that cost the same lead to batches that take what is left beside the commit. */
@@ -83,8 +83,34 @@ static void steady_costs_are_met(void **state)
             rki_throttle_batch(&throttle, throttle.batch_units, 0, work_ns, work_ns + 2 * MS);
         }
         uint64_t took_ns = throttle.batch_units * unit_ns[i] + 2 * MS;
-        if (took_ns > 7500 * US || took_ns < 7200 * US)
+        if (took_ns > 10 * MS || took_ns < 9600 * US)
             fail_msg("units of %u ns: %u us", (unsigned)unit_ns[i], (unsigned)(took_ns / US));
+    }
+}
+
+/* What commits take beyond the usual has to fit into the hold, too. */
+static void uneven_commits_leave_less(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t commit_ns[2]; /* in turns */
+        uint64_t least_ns, most_ns;
+    } cases[] = {
+        {"always the same", {2 * MS, 2 * MS}, 8 * MS, 8 * MS},
+        {"a little uneven", {1500 * US, 2500 * US}, 6000 * US, 7000 * US},
+        {"uneven", {1 * MS, 3 * MS}, 4500 * US, 5300 * US},
+        {"far too long, every other time", {0, 20 * MS}, 3750 * US, 3750 * US},
+        {"no time at all", {0, 0}, 8750 * US, 8750 * US},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rki_throttle throttle;
+        rki_throttle_init(&throttle, &limits_10ms);
+        for (int batch = 0; batch < 100; batch++)
+            rki_throttle_batch(&throttle, 256, 0, 1 * MS, 1 * MS + cases[i].commit_ns[batch % 2]);
+        uint64_t left_ns = rki_throttle_work_ns_max(&throttle);
+        if (left_ns < cases[i].least_ns || left_ns > cases[i].most_ns)
+            fail_msg("%s: %u us", cases[i].name, (unsigned)(left_ns / US));
     }
 }
 
@@ -102,7 +128,7 @@ static void whatever_happens_sizes_stay_in_bounds(void **state)
         uint64_t commit_ns = rk_prng_next(&prng) >> (24 + rk_prng_below(&prng, 40));
         rki_throttle_batch(&throttle, units, 0, work_ns, work_ns + commit_ns);
         assert_in_range(throttle.batch_units, RKI_BATCH_UNITS_MIN, RKI_BATCH_UNITS_MAX);
-        if (units > 0 && work_ns > 7500 * US)
+        if (units > 0 && work_ns > 8750 * US)
             assert_true(throttle.batch_units <= before);
     }
 }
@@ -203,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_batch_sizes_the_next),
         cmocka_unit_test(fast_batches_grow_to_the_cap_and_stay),
         cmocka_unit_test(steady_costs_are_met),
+        cmocka_unit_test(uneven_commits_leave_less),
         cmocka_unit_test(whatever_happens_sizes_stay_in_bounds),
         cmocka_unit_test(counts_and_latencies_add_up),
         cmocka_unit_test(a_signal_fires_past_its_limit_only),

@@ -91,10 +91,16 @@ static bool scan(crew *c)
     return true;
 }
 
-static rk_status write_all(crew *c, rki_batch *batch)
+static rk_status write_some(crew *c, size_t from, size_t count, rki_batch *batch)
 {
     rk_error err = {0};
-    return rki_writer_batch(&c->writer, &c->chunk, 0, c->chunk.count, true, batch, &err);
+    rki_span span = {&c->chunk, from, count};
+    return rki_writer_batch(&c->writer, &span, 1, batch, &err);
+}
+
+static rk_status write_all(crew *c, rki_batch *batch)
+{
+    return write_some(c, 0, c->chunk.count, batch);
 }
 
 /* Up to the chunk of a backfill's second stage, which holds everything but the template. */
@@ -304,7 +310,7 @@ static void the_checkpoint_commits_with_the_records(void **state)
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
     scan_records(&c);
     assert_int_equal(c.chunk.count, 3);
-    must(rki_writer_batch(&c.writer, &c.chunk, 0, 2, false, &batch, NULL), NULL);
+    must(write_some(&c, 0, 2, &batch), NULL);
     must(saved_point(&y, &point), NULL);
     assert_int_equal(point.job, RK_JOB_BACKFILL);
     assert_int_equal(point.stage, 1);
@@ -317,7 +323,7 @@ static void the_checkpoint_commits_with_the_records(void **state)
     assert_int_equal(batch.refused, 0); /* the scan had said so */
     assert_int_equal(quarantined(&y, "TENANT#t#CONTRACT#2"), RK_REASON_BAD_VALUE);
     assert_int_equal(quarantined(&y, "TENANT#t#STRAY"), RK_REASON_NONE);
-    must(rki_writer_batch(&c.writer, &c.chunk, 2, 1, true, &batch, NULL), NULL);
+    must(write_some(&c, 2, 1, &batch), NULL);
     must(saved_point(&y, &point), NULL);
     assert_int_equal(point.stage, 2);
     assert_int_equal(point.tenant_len + point.key_len + point.rank, 0);
@@ -354,6 +360,47 @@ static void yard_put_numbered(yard *y, int count)
     }
 }
 
+/* Spans count like one; out of time, the batch ends within or between them. */
+static void a_batch_may_have_several_spans(void **state)
+{
+    (void)state;
+    enum { RECORDS = 200, LOOKS = 64 };
+    uint64_t now_ns = 0;
+    const rk_clock hasty = {.context = &now_ns, .monotonic_ns = hasty_ns, .wall_ms = hasty_ms};
+    yard y;
+    crew c;
+    rki_batch batch;
+    rk_checkpoint point;
+    yard_open(&y, RK_STRATEGY_MOVE);
+    yard_put_numbered(&y, RECORDS);
+    crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
+    scan_records(&c);
+    const rki_span spans[] = {{&c.chunk, 0, 40}, {&c.chunk, 40, 80}, {&c.chunk, 120, 80}};
+    must(rki_writer_batch(&c.writer, spans, 2, &batch, NULL), NULL);
+    assert_int_equal(batch.records, 120);
+    assert_int_equal(batch.applied, 120);
+    must(saved_point(&y, &point), NULL);
+    assert_int_equal(point.stage, 1);
+    assert_int_equal(point.done[CONTRACT], 120);
+    assert_int_equal(point.changes, 120);
+    assert_true(rk_slice_equal(rk_slice_of(point.key, point.key_len),
+                               rk_slice_str("TENANT#t#CONTRACT#119")));
+    c.writer.clock = &hasty; /* out of time: in the last span, and not before its first units */
+    c.writer.work_ns_max = 1;
+    must(rki_writer_batch(&c.writer, &spans[2], 1, &batch, NULL), NULL);
+    assert_int_equal(batch.records, LOOKS);
+    const rki_span rest[] = {{&c.chunk, 120 + LOOKS, 6}, {&c.chunk, 126 + LOOKS, 10}};
+    must(rki_writer_batch(&c.writer, rest, 2, &batch, NULL), NULL);
+    assert_int_equal(batch.records, 6);
+    c.writer.work_ns_max = 0;
+    must(rki_writer_batch(&c.writer, &rest[1], 1, &batch, NULL), NULL);
+    must(saved_point(&y, &point), NULL);
+    assert_int_equal(point.stage, 2); /* the chunk's end ends the stage */
+    assert_int_equal(point.done[CONTRACT], RECORDS);
+    crew_stop(&c);
+    yard_close(&y);
+}
+
 /* What does not fit the time is left to the next batch, and the checkpoint says so. */
 static void a_slow_batch_is_cut_short(void **state)
 {
@@ -381,7 +428,7 @@ static void a_slow_batch_is_cut_short(void **state)
     assert_true(rk_slice_equal(rk_slice_of(point.key, point.key_len),
                                rk_slice_str("TENANT#t#CONTRACT#063")));
     c.writer.work_ns_max = 0;
-    must(rki_writer_batch(&c.writer, &c.chunk, LOOKS, RECORDS - LOOKS, true, &batch, NULL), NULL);
+    must(write_some(&c, LOOKS, RECORDS - LOOKS, &batch), NULL);
     assert_int_equal(batch.records, RECORDS - LOOKS);
     must(saved_point(&y, &point), NULL);
     assert_int_equal(point.stage, 2);
@@ -557,8 +604,7 @@ static bool work(yard *y, const rk_checkpoint *from, size_t size, int batches)
         size_t at = 0;
         do {
             size_t count = c.chunk.count - at < size ? c.chunk.count - at : size;
-            bool closing = at + count == c.chunk.count;
-            must(rki_writer_batch(&c.writer, &c.chunk, at, count, closing, &batch, NULL), NULL);
+            must(write_some(&c, at, count, &batch), NULL);
             at += count;
             stopped = ++written == batches;
         } while (!stopped && at < c.chunk.count);
@@ -641,6 +687,7 @@ int main(void)
         cmocka_unit_test(a_child_follows_its_parent),
         cmocka_unit_test(contract_keeps_an_old_record_without_its_new_one),
         cmocka_unit_test(the_checkpoint_commits_with_the_records),
+        cmocka_unit_test(a_batch_may_have_several_spans),
         cmocka_unit_test(a_slow_batch_is_cut_short),
         cmocka_unit_test(behind_a_fence_nothing_is_written),
         cmocka_unit_test(a_failed_commit_counts_nothing),

@@ -95,7 +95,7 @@ static rk_status load_prepared(rk_view *view, rk_table meta, rk_error *err)
 
 static rk_status save_decided(rk_txn *txn, rk_table meta)
 {
-    return rk_decided_save(txn, meta, &decision, true, NULL);
+    return rk_decided_save(txn, meta, &decision, true, 3, NULL);
 }
 
 static rk_status load_decided(rk_view *view, rk_table meta, rk_error *err)
@@ -282,14 +282,71 @@ static void outcomes_are_of_their_decision(void **state)
     other.bytes[15]++;
     rk_txn *txn = shelf_begin(s);
     rk_view *view = rk_txn_view(txn);
-    must(rk_decided_save(txn, s->meta, &decision, true, NULL), NULL);
+    must(rk_decided_save(txn, s->meta, &decision, true, 3, NULL), NULL);
     assert_int_equal(rk_decided_load(view, s->meta, &other, &committed, NULL), RK_NOT_FOUND);
     assert_false(committed);
-    must(rk_decided_save(txn, s->meta, &other, false, NULL), NULL);
+    must(rk_decided_save(txn, s->meta, &other, false, 3, NULL), NULL);
     must(rk_decided_load(view, s->meta, &decision, &committed, NULL), NULL);
     assert_true(committed);
     must(rk_decided_load(view, s->meta, &other, &committed, NULL), NULL);
     assert_false(committed);
+    rk_txn_abort(txn);
+}
+
+static rk_decision_id numbered(unsigned i)
+{
+    return (rk_decision_id){{(uint8_t)(i >> 8), (uint8_t)i}};
+}
+
+/* Outcomes 0 to count - 1, of epoch `number` each. */
+static void save_outcomes(rk_txn *txn, rk_table meta, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        rk_decision_id id = numbered(i);
+        must(rk_decided_save(txn, meta, &id, i % 2 == 0, i, NULL), NULL);
+    }
+}
+
+static unsigned outcomes_left(rk_txn *txn, rk_table meta, unsigned count)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < count; i++) {
+        rk_decision_id id = numbered(i);
+        bool committed;
+        left += rk_decided_load(rk_txn_view(txn), meta, &id, &committed, NULL) == RK_OK;
+    }
+    return left;
+}
+
+static void outcomes_of_earlier_epochs_are_swept(void **state)
+{
+    shelf *s = *state;
+    bool committed;
+    rk_decision_id seventh = numbered(7);
+    rk_txn *txn = shelf_begin(s);
+    must(save_prepared(txn, s->meta), NULL); /* stands behind them */
+    must(rk_decided_sweep(txn, s->meta, 5, NULL), NULL);
+    save_outcomes(txn, s->meta, 10);
+    must(rk_decided_sweep(txn, s->meta, 0, NULL), NULL);
+    assert_int_equal(outcomes_left(txn, s->meta, 10), 10);
+    must(rk_decided_sweep(txn, s->meta, 7, NULL), NULL);
+    assert_int_equal(outcomes_left(txn, s->meta, 10), 3);
+    must(rk_decided_load(rk_txn_view(txn), s->meta, &seventh, &committed, NULL), NULL);
+    must(load_prepared(rk_txn_view(txn), s->meta, NULL), NULL);
+    rk_txn_abort(txn);
+}
+
+/* However many there are, one transaction deletes so many. */
+static void a_sweep_is_bounded(void **state)
+{
+    shelf *s = *state;
+    const unsigned count = RK_DECIDED_SWEEP_MAX + 50;
+    rk_txn *txn = shelf_begin(s);
+    save_outcomes(txn, s->meta, count);
+    must(rk_decided_sweep(txn, s->meta, count, NULL), NULL);
+    assert_int_equal(outcomes_left(txn, s->meta, count), 50);
+    must(rk_decided_sweep(txn, s->meta, count, NULL), NULL);
+    assert_int_equal(outcomes_left(txn, s->meta, count), 0);
     rk_txn_abort(txn);
 }
 
@@ -303,6 +360,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_may_be_as_long_as_they_may, shelf_setup,
                                         shelf_teardown),
         cmocka_unit_test_setup_teardown(a_promise_can_be_cleared, shelf_setup, shelf_teardown),
+        cmocka_unit_test_setup_teardown(outcomes_of_earlier_epochs_are_swept, shelf_setup,
+                                        shelf_teardown),
+        cmocka_unit_test_setup_teardown(a_sweep_is_bounded, shelf_setup, shelf_teardown),
         cmocka_unit_test_setup_teardown(outcomes_are_of_their_decision, shelf_setup,
                                         shelf_teardown),
     };
