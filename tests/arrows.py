@@ -15,7 +15,7 @@ import sys
 ORDER = [
     "base", "crypto", "store", "transport", "pattern", "record", "spec", "access", "cluster",
     "protocol", "remote", "phase", "state", "transform", "audit", "plan", "seed", "client",
-    "engine", "isolation", "report", "node", "cli",
+    "engine", "isolation", "report", "message", "node", "cli",
 ]
 # What stands before them in ORDER and is still out of reach.
 OUT_OF_REACH = {
@@ -33,18 +33,18 @@ OUT_OF_REACH = {
 }
 
 # All else takes events and gives actions; these carry the messages.
-CARRIERS = {"transport", "remote", "node", "cli"}
+CARRIERS = {"transport", "remote", "message", "node", "cli"}
 
 # Who may include which foreign header, as prefixes of paths.
 ADAPTERS = {
     "lmdb.h": ["store/lmdb", "bench/bare_"],
     "sodium.h": ["rekey/crypto/", "transport/secure", "bench/bare_scan.c"],
     "libfyaml.h": ["rekey/spec/yaml.c"],
-    "jansson.h": ["rekey/plan/", "rekey/report/", "rekey/cli/", "rekey/node/"],
+    "jansson.h": ["rekey/plan/", "rekey/report/", "rekey/message/", "rekey/cli/", "rekey/node/"],
     "pthread.h": ["store/lmdb", "rekey/engine/pipeline.c", "rekey/client/client_private.h",
                   "transport/", "rekey/remote/", "rekey/node/", "bench/"],
     "nng/": ["transport/nng.c", "bench/nng_echo.c"],
-    "systemd/": ["rekey/node/node.c"],
+    "systemd/": ["rekey/node/node.c", "rekey/node/worker.c"],
     "curl/": ["store/dynamodb"],
     "microhttpd.h": ["rekey/node/"],
 }

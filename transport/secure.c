@@ -95,16 +95,35 @@ rk_status rk_secure_create(const rk_secure_config *config, rk_secure **out, rk_e
     return RK_OK;
 }
 
+static void wipe_plaintext(rk_secure *session)
+{
+    if (session->plaintext.cap > 0)
+        sodium_memzero(session->plaintext.ptr, session->plaintext.cap);
+    rk_buf_fini(&session->plaintext);
+}
+
 void rk_secure_end(rk_secure *session)
 {
     session->state = ENDED;
     sodium_memzero(session->ephemeral, sizeof session->ephemeral);
     sodium_memzero(session->send_key, sizeof session->send_key);
     sodium_memzero(session->receive_key, sizeof session->receive_key);
-    if (session->plaintext.cap > 0)
-        sodium_memzero(session->plaintext.ptr, session->plaintext.cap);
-    rk_buf_fini(&session->plaintext);
+    wipe_plaintext(session);
     rk_buf_fini(&session->sent);
+}
+
+/* Of what nobody needs any more. One large message in a session's life must not be kept for all of
+ * it: a node has thousands of them. */
+static void give_back_plaintext(rk_secure *session)
+{
+    if (session->plaintext.cap > RK_SECURE_KEPT_BYTES)
+        wipe_plaintext(session);
+}
+
+static void give_back_sent(rk_secure *session)
+{
+    if (session->sent.cap > RK_SECURE_KEPT_BYTES)
+        rk_buf_fini(&session->sent);
 }
 
 void rk_secure_destroy(rk_secure *session)
@@ -123,6 +142,16 @@ static rki_direction other_side(const rk_secure *session)
     return session->side == RKI_FROM_INITIATOR ? RKI_FROM_RESPONDER : RKI_FROM_INITIATOR;
 }
 
+/* A node's workers have its key: then both ends are nodes, and the one who asks expects no other
+ * than itself. What it hears from anybody else it takes for nobody's. */
+static bool is_own_worker(const rk_secure *session, rk_role claimed)
+{
+    const rk_secure_config *config = &session->config;
+    bool expected = config->peer != NULL &&
+                    memcmp(config->peer, &config->key->public_key, sizeof *config->peer) == 0;
+    return config->role == RK_ROLE_NODE && claimed == RK_ROLE_NODE && (!config->asks || expected);
+}
+
 /* Whoever has another key than the one asked for is refused before the directory is. */
 static rk_status check_peer(const rk_secure *session, const rk_public_key *key, rk_role claimed,
                             rk_error *err)
@@ -132,7 +161,8 @@ static rk_status check_peer(const rk_secure *session, const rk_public_key *key, 
     const rk_secure_directory *directory = &session->config.directory;
     const rk_public_key *only = session->config.peer;
     rk_role role = RK_ROLE_NONE;
-    if (memcmp(key, &session->config.key->public_key, sizeof *key) == 0)
+    bool is_own = memcmp(key, &session->config.key->public_key, sizeof *key) == 0;
+    if (is_own && !is_own_worker(session, claimed))
         return rk_error_set(err, RK_AUTH, "the peer shows this side's own key %s", hex);
     if (only != NULL && memcmp(key, only, sizeof *key) != 0)
         return rk_error_set(err, RK_AUTH, "the peer shows key %s, which is not the one expected",
@@ -286,6 +316,7 @@ static rk_status take_reply(rk_secure *session, rk_slice message, rk_secure_step
         status = open_frame(session, &frame, session->counter, message, err);
     if (status != RK_OK)
         return status;
+    give_back_sent(session); /* it is answered */
     session->state = READY;
     *out = (rk_secure_step){RK_SECURE_MESSAGE, rk_buf_slice(&session->plaintext)};
     return RK_OK;
@@ -412,6 +443,7 @@ static rk_status take_request(rk_secure *session, rk_slice message, rk_secure_st
     status = open_frame(session, &frame, session->counter + 1, message, err);
     if (status != RK_OK)
         return status;
+    give_back_sent(session); /* the reply has come: only then is there another request */
     session->counter = frame.counter;
     memcpy(session->taken_tag, rki_frame_tag(message), RKI_TAG_BYTES);
     session->state = WORKING;
@@ -484,6 +516,7 @@ rk_status rk_secure_seal(rk_secure *session, rk_slice plaintext, rk_slice *send,
         rk_secure_end(session);
         return status;
     }
+    give_back_plaintext(session); /* only now: it may be what was sealed */
     *send = rk_buf_slice(&session->sent);
     return RK_OK;
 }
@@ -500,6 +533,11 @@ const rk_secure_peer *rk_secure_peer_of(const rk_secure *session)
     default:
         return NULL;
     }
+}
+
+size_t rk_secure_bytes_held(const rk_secure *session)
+{
+    return session->sent.cap + session->plaintext.cap;
 }
 
 const rk_secure_id *rk_secure_id_of(const rk_secure *session)

@@ -43,6 +43,7 @@
 #define RK_SECURE_FRAMES_MAX          (UINT64_C(1) << 32) /* requests of one session */
 #define RK_SECURE_OVERHEAD_BYTES      50                  /* a frame without its plaintext */
 #define RK_SECURE_ID_BYTES            16
+#define RK_SECURE_KEPT_BYTES          ((size_t)64 << 10)
 
 /* Where nonces and session keys come from. Whoever knows these bytes knows the session: outside of
  * tests it is rk_secure_random. */
@@ -63,7 +64,7 @@ typedef struct rk_secure_directory {
 /* The responder is a node. Every role may be the initiator; a node is one where `asks` says so. */
 typedef struct rk_secure_config {
     rk_role role;
-    bool asks; /* NODE only: this end is the initiator */
+    bool asks;                 /* NODE only: this end is the initiator */
     const rk_secret_key *key;  /* borrowed: it must outlive the session */
     const rk_public_key *peer; /* the only one to talk to; NULL: whoever has the right role */
     rk_slice context;          /* the cluster's name, 1 to 128 bytes; both ends have the same */
@@ -137,6 +138,11 @@ typedef struct rk_secure_peer {
 
 /* Who is at the other end; NULL while that is not proven, and after the end. */
 const rk_secure_peer *rk_secure_peer_of(const rk_secure *session);
+
+/* What it holds for messages: the last one that it sent, as long as that may be asked for again,
+ * and the last that it took, until its next call. Besides them at most RK_SECURE_KEPT_BYTES of
+ * each, so that small messages cost no memory of their own. */
+size_t rk_secure_bytes_held(const rk_secure *session);
 
 /* NULL before the answer was made or taken, and after the end. */
 const rk_secure_id *rk_secure_id_of(const rk_secure *session);

@@ -238,21 +238,53 @@ static rk_status check_nothing_after(rk_view *view, rk_table meta, uint64_t newe
     return status == RK_NOT_FOUND ? RK_OK : status;
 }
 
-rk_status rk_audit_check(rk_view *view, rk_table meta, uint64_t *entries, rk_error *err)
+static rk_status check_head(rk_view *view, rk_table meta, uint64_t newest, const rk_digest *head,
+                            const rk_digest *last, rk_error *err)
 {
-    uint64_t newest;
-    rk_digest head;
-    rk_digest previous = {{0}};
-    rk_status status = rk_audit_head(view, meta, &newest, &head, err);
-    for (uint64_t number = 1; status == RK_OK && number <= newest; number++)
-        status = check_entry(view, meta, number, &previous, err);
-    if (status != RK_OK)
-        return status;
-    if (memcmp(&previous, &head, sizeof head) != 0)
+    if (memcmp(last, head, sizeof *head) != 0)
         return rk_error_set(err, RK_CORRUPT,
                             "the head of the audit log does not name entry %" PRIu64, newest);
-    status = check_nothing_after(view, meta, newest, err);
+    return check_nothing_after(view, meta, newest, err);
+}
+
+/* What the entry before `number` says of itself; it was checked with its own part. */
+static rk_status digest_before(rk_view *view, rk_table meta, uint64_t number, rk_digest *out,
+                               rk_error *err)
+{
+    rk_audit_entry entry = {.digest = {{0}}};
+    rk_status status = number > 1 ? rk_audit_read(view, meta, number - 1, &entry, err) : RK_OK;
+    if (status == RK_NOT_FOUND)
+        return rk_error_set(err, RK_CORRUPT, "audit entry %" PRIu64 " is missing", number - 1);
     if (status == RK_OK)
-        *entries = newest;
+        *out = entry.digest;
     return status;
+}
+
+rk_status rk_audit_check_part(rk_view *view, rk_table meta, uint64_t entries_max, uint64_t *next,
+                              rk_error *err)
+{
+    uint64_t newest;
+    uint64_t number = *next;
+    rk_digest head;
+    rk_digest last = {{0}};
+    rk_status status = rk_audit_head(view, meta, &newest, &head, err);
+    if (status == RK_OK && number > newest) /* nothing is left but the head */
+        number = newest + 1;
+    if (status == RK_OK)
+        status = digest_before(view, meta, number, &last, err);
+    for (; status == RK_OK && number <= newest && entries_max > 0; number++, entries_max--)
+        status = check_entry(view, meta, number, &last, err);
+    if (status == RK_OK && number > newest)
+        status = check_head(view, meta, newest, &head, &last, err);
+    if (status == RK_OK)
+        *next = number > newest ? 0 : number;
+    return status;
+}
+
+rk_status rk_audit_check(rk_view *view, rk_table meta, uint64_t *entries, rk_error *err)
+{
+    uint64_t next = 1;
+    rk_digest head;
+    rk_status status = rk_audit_check_part(view, meta, UINT64_MAX, &next, err);
+    return status == RK_OK ? rk_audit_head(view, meta, entries, &head, err) : status;
 }

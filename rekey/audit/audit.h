@@ -38,4 +38,11 @@ rk_status rk_audit_head(rk_view *view, rk_table meta, uint64_t *number, rk_diges
 /* Checks the whole chain. RK_CORRUPT names the first entry that is wrong and how. */
 rk_status rk_audit_check(rk_view *view, rk_table meta, uint64_t *entries, rk_error *err);
 
+/* Checks a part of it: `entries_max` entries from *next on, and that the first follows the one
+ * before it. *next becomes the first that was not checked; with the newest entry the head is
+ * checked, and *next becomes 0. Parts from 1 to the end, each in a snapshot of its own, find what
+ * rk_audit_check finds. */
+rk_status rk_audit_check_part(rk_view *view, rk_table meta, uint64_t entries_max, uint64_t *next,
+                              rk_error *err);
+
 #endif

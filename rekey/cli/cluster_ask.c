@@ -5,7 +5,7 @@
 
 #include "rekey/base/fault.h"
 #include "rekey/engine/process.h"
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "rekey/report/report.h"
 
 #define LOOK_TIMEOUT_MS 3000u

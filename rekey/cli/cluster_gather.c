@@ -3,13 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 
-#define POLL_NS_MIN 5000000u
-#define POLL_NS_MAX 200000000u
-#define POLL_SHARE  32 /* of the time so far: as the coordinator polls (engine/coordinator.c) */
-#define NODES_MAX   RK_CLUSTER_NODES_MAX
-#define SILENT_NS   UINT64_C(30000000000)
+#define NODES_MAX RK_CLUSTER_NODES_MAX
+#define SILENT_NS ((uint64_t)RK_COORDINATOR_PATIENCE_MS * 1000000)
 
 /* --- work on all nodes ------------------------------------------------------------------------ */
 
@@ -92,10 +89,9 @@ static void cancel(const gathering *g)
 
 static void pause_a_little(const rk_cli *cli, uint64_t began_ns)
 {
-    uint64_t pause_ns = (rk_clock_monotonic_ns(cli->clock) - began_ns) / POLL_SHARE;
-    if (pause_ns < POLL_NS_MIN)
-        pause_ns = POLL_NS_MIN;
-    cli->clock->pause_ns(cli->clock->context, pause_ns < POLL_NS_MAX ? pause_ns : POLL_NS_MAX);
+    uint64_t taken_ms = (rk_clock_monotonic_ns(cli->clock) - began_ns) / 1000000;
+    uint64_t pause_ms = (uint64_t)rk_coordinator_poll_ms((int64_t)taken_ms);
+    cli->clock->pause_ns(cli->clock->context, pause_ms * 1000000);
 }
 
 static int wait_for_all(rk_cli *cli, gathering *g)

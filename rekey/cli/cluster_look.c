@@ -5,7 +5,7 @@
 #include "rekey/cli/cluster.h"
 #include "rekey/cli/json_out.h"
 #include "rekey/cli/plan_args.h"
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 
 #define WATCH_NS        UINT64_C(1000000000)
 #define DRAFT_BYTES_MAX ((size_t)4 << 20)

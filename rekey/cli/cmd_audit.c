@@ -80,8 +80,7 @@ static rk_status show(rk_cli *cli, const audit_options *options, rk_view *view, 
     rk_status status = RK_OK;
     while (status == RK_OK && next > 0) {
         json_t *page = NULL;
-        status =
-            rk_report_audit(view, meta, PAGE_BYTES, options->verify && !report, &next, &page, err);
+        status = rk_report_audit(view, meta, PAGE_BYTES, options->verify, &next, &page, err);
         if (status != RK_OK)
             break;
         if (!options->json)

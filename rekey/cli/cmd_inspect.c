@@ -159,10 +159,18 @@ static int make_draft(rk_cli *cli, rk_inspect *inspect, const char *file)
     rk_error err = {0};
     rk_buf text;
     rk_buf_init(&text, RK_SPEC_BYTES_MAX);
+    rk_inspect_draft *draft = NULL;
+    bool finished = false;
     (void)migration_of(file, migration);
-    rk_status status = rk_inspect_draft(inspect, migration, &text, &err);
-    int code = status == RK_OK ? save_draft(cli, file, rk_buf_slice(&text))
-                               : rk_cli_fail(cli, rk_cli_exit_of(status), &err, NULL);
+    rk_status status = rk_inspect_draft_start(inspect, migration, &draft, &err);
+    while (status == RK_OK && !finished && !rk_cli_interrupted(cli))
+        status = rk_inspect_draft_step(draft, &text, &finished, &err);
+    int code = RK_EXIT_STOPPED;
+    if (status != RK_OK)
+        code = rk_cli_fail(cli, rk_cli_exit_of(status), &err, NULL);
+    else if (finished)
+        code = save_draft(cli, file, rk_buf_slice(&text));
+    rk_inspect_draft_destroy(draft);
     rk_buf_fini(&text);
     return code;
 }

@@ -1,4 +1,4 @@
-#include "rekey/cli/commands.h"
+#include "rekey/cli/daemon.h"
 #include "rekey/node/node.h"
 
 #define WAIT_MS 100
@@ -27,13 +27,6 @@ static void log_line(void *context, const char *line)
     rk_cli_note(context, "rekey node: %s", line);
 }
 
-static int fail(rk_cli *cli, const node_options *options, rk_status status, rk_error *err)
-{
-    bool configuration = status == RK_INVALID || status == RK_NOT_FOUND || status == RK_CONFLICT;
-    rk_error_context(err, status, "node %s", options->config);
-    return rk_cli_fail(cli, configuration ? RK_EXIT_BAD_SPEC : rk_cli_exit_of(status), err, NULL);
-}
-
 static void reread_keys(rk_cli *cli, rk_node *node)
 {
     rk_error err = {0};
@@ -56,11 +49,7 @@ int rk_cmd_node(rk_cli *cli, int argc, char **argv)
         return code;
     rk_status status =
         rk_node_open(options.config, cli->clock, log_line, cli, &node, &findings, &err);
-    if (status != RK_OK)
-        code = fail(cli, &options, status, &err);
-    rk_cli_findings_note(cli, &findings);
-    rk_findings_fini(&findings);
-    if (status != RK_OK)
+    if (!rk_cli_daemon_opened(cli, "node", options.config, status, &err, &findings, &code))
         return code;
     volatile sig_atomic_t *hung_up = rk_cli_watch_hangup();
     rk_cli_note(cli, "rekey node: %s listens at %s", rk_node_name(node), rk_node_url(node));

@@ -29,6 +29,7 @@
     X(audit, "Migrate", "read and verify the audit log")                                           \
     X(isolation, "Migrate", "attack a scratch store, or look for contamination in one")            \
     X(node, "Cluster", "serve one store of a cluster")                                             \
+    X(worker, "Cluster", "help a node on the same machine with its runs")                          \
     X(get, "Records", "read one record through the phases")                                        \
     X(put, "Records", "write one record through the phases")                                       \
     X(delete, "Records", "remove one record through the phases")                                   \
@@ -60,6 +61,7 @@ int rk_cmd_seed(rk_cli *cli, int argc, char **argv);
 int rk_cmd_show(rk_cli *cli, int argc, char **argv);
 int rk_cmd_status(rk_cli *cli, int argc, char **argv);
 int rk_cmd_verify(rk_cli *cli, int argc, char **argv);
+int rk_cmd_worker(rk_cli *cli, int argc, char **argv);
 
 /* --- for the frame ---------------------------------------------------------------------------- */
 

@@ -62,3 +62,19 @@ rk_status rk_node_file_load(const char *path, rk_node_file **out, rk_findings *f
     rk_buf_fini(&text);
     return status;
 }
+
+rk_status rk_node_file_self(const rk_node_file *file, const rk_cluster *cluster, size_t *self,
+                            rk_secret_key *key, rk_error *err)
+{
+    int found = rk_cluster_find(cluster, rk_slice_str(file->name));
+    if (found < 0)
+        return rk_error_set(err, RK_INVALID, "%s has no node %s", file->cluster, file->name);
+    rk_status status = rk_secret_key_read(file->identity, key, err);
+    if (status != RK_OK)
+        return status;
+    if (memcmp(&key->public_key, &cluster->nodes[found].key, sizeof key->public_key) != 0)
+        return rk_error_set(err, RK_AUTH, "%s is not the key that %s names for node %s",
+                            file->identity, file->cluster, file->name);
+    *self = (size_t)found;
+    return RK_OK;
+}

@@ -9,7 +9,7 @@
  *     workers: 2                    # scanner threads of a run, 1 to 64; left out: cores less one
  *
  * Relative paths, that of lmdb: too, count from the file's folder; an url is taken as it stands.
- * Whether the cluster has a node of this name, with this identity's key, is for the node to check.
+ * Whether the cluster has a node of this name, with this identity's key, rk_node_file_self checks.
  */
 #ifndef REKEY_CLUSTER_NODE_FILE_H
 #define REKEY_CLUSTER_NODE_FILE_H
@@ -34,6 +34,11 @@ rk_status rk_node_file_load(const char *path, rk_node_file **out, rk_findings *f
 /* As rk_cluster_parse. */
 rk_status rk_node_file_parse(rk_slice text, const char *path, rk_node_file **out,
                              rk_findings *findings, rk_error *err);
+
+/* Which node of the cluster this is, and its secret key, which must be the one that the cluster
+ * file names: RK_AUTH. RK_INVALID: there is no such node. As rk_secret_key_read. */
+rk_status rk_node_file_self(const rk_node_file *file, const rk_cluster *cluster, size_t *self,
+                            rk_secret_key *key, rk_error *err);
 void rk_node_file_destroy(rk_node_file *file); /* NULL allowed */
 
 #endif

@@ -4,7 +4,8 @@
  * a domain tag ("rekey plan v1"), because Ed25519 signatures carry no purpose of their own: what
  * is hashed or signed is u32 length + tag, then u64 length + bytes.
  *
- * Sources: BLAKE2b (RFC 7693); Ed25519ph (RFC 8032), which takes a message piece by piece.
+ * Sources: BLAKE2b (RFC 7693); Ed25519ph (RFC 8032), which takes a message piece by piece; SipHash
+ * (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012).
  * Threading: rk_crypto_init once, before anything else; the rest has no state.
  */
 #ifndef REKEY_CRYPTO_CRYPTO_H
@@ -40,6 +41,14 @@ rk_status rk_crypto_init(rk_error *err);
 
 /* BLAKE2b-256 of the parts, each length-prefixed, under the domain tag. */
 void rk_digest_parts(const char *domain, const rk_slice *parts, size_t count, rk_digest *out);
+
+/* SipHash-2-4: tells byte strings apart where a digest would cost too much, and proves nothing to
+ * anybody. Whoever chooses the bytes must not know the key. */
+#define RK_SHORT_KEY_BYTES 16
+typedef struct rk_short_key {
+    uint8_t bytes[RK_SHORT_KEY_BYTES];
+} rk_short_key;
+uint64_t rk_digest_short(const rk_short_key *key, rk_slice bytes);
 
 void rk_random_bytes(void *out, size_t len);
 

@@ -8,6 +8,8 @@
 static_assert(RK_DIGEST_BYTES >= crypto_generichash_BYTES_MIN &&
                   RK_DIGEST_BYTES <= crypto_generichash_BYTES_MAX,
               "BLAKE2b gives digests of this length");
+static_assert(RK_SHORT_KEY_BYTES == crypto_shorthash_KEYBYTES && crypto_shorthash_BYTES == 8,
+              "SipHash-2-4 takes keys and gives digests of these lengths");
 
 rk_status rk_crypto_init(rk_error *err)
 {
@@ -59,6 +61,18 @@ void rk_digest_parts(const char *domain, const rk_slice *parts, size_t count, rk
     result = crypto_generichash_final(&state, out->bytes, RK_DIGEST_BYTES);
     assert(result == 0);
     (void)result;
+}
+
+uint64_t rk_digest_short(const rk_short_key *key, rk_slice bytes)
+{
+    uint8_t digest[crypto_shorthash_BYTES];
+    uint64_t number = 0;
+    int result = crypto_shorthash(digest, bytes.ptr, bytes.len, key->bytes);
+    assert(result == 0);
+    (void)result;
+    for (size_t i = 0; i < sizeof digest; i++)
+        number |= (uint64_t)digest[i] << (8 * i);
+    return number;
 }
 
 void rk_random_bytes(void *out, size_t len)

@@ -11,7 +11,7 @@
 typedef enum rk_role {
     RK_ROLE_NONE = 0,
     RK_ROLE_OPERATOR = 1,    /* a person at the command line: phases, approvals, status */
-    RK_ROLE_COORDINATOR = 2, /* drives a migration; its workers use a key of this role, too */
+    RK_ROLE_COORDINATOR = 2, /* drives a migration */
     RK_ROLE_NODE = 3,        /* owns a shard and answers the others */
     RK_ROLE_CLIENT = 4       /* an application: records of some tenants and capsules */
 } rk_role;

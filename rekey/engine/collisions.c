@@ -4,7 +4,7 @@ rk_status rki_collisions_init(rki_collisions *search, const rki_job *job, rk_err
 {
     *search = (rki_collisions){.job = *job};
     search->job.kind = RK_JOB_RETURN;
-    rk_status status = rki_chunk_init(&search->chunk, err);
+    rk_status status = rki_chunk_init(&search->chunk, NULL, err);
     if (status == RK_OK)
         status = rki_walker_create(&search->job, NULL, &search->walker, err);
     if (status == RK_OK)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "rekey/base/fault.h"
-#include "rekey/engine/walk.h"
 
 #define CHUNK_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
 #define DETAIL_BYTES          192
@@ -33,12 +32,14 @@ uint32_t rki_job_rank(const rki_job *job, int entity)
 
 /* --- chunks ----------------------------------------------------------------------------------- */
 
-rk_status rki_chunk_init(rki_chunk *chunk, rk_error *err)
+rk_status rki_chunk_init(rki_chunk *chunk, const rki_chunk_limits *limits, rk_error *err)
 {
-    *chunk = (rki_chunk){0};
+    static const rki_chunk_limits largest = {RKI_CHUNK_RECORDS_MAX, RKI_CHUNK_BYTES_MAX};
+    *chunk = (rki_chunk){.limits = limits ? *limits : largest};
+    assert(chunk->limits.records_max >= 1 && chunk->limits.records_max <= RKI_CHUNK_RECORDS_MAX);
     rk_arena_init(&chunk->arena, CHUNK_ARENA_BYTES_MAX);
-    chunk->work = calloc(RKI_CHUNK_RECORDS_MAX, sizeof *chunk->work);
-    chunk->units = calloc(RKI_CHUNK_RECORDS_MAX, sizeof *chunk->units);
+    chunk->work = calloc(chunk->limits.records_max, sizeof *chunk->work);
+    chunk->units = calloc(chunk->limits.records_max, sizeof *chunk->units);
     if (!chunk->work || !chunk->units) {
         rki_chunk_fini(chunk);
         return rk_error_set(err, RK_NOMEM, "chunk: out of memory");

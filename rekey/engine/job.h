@@ -14,7 +14,7 @@
 #ifndef REKEY_ENGINE_JOB_H
 #define REKEY_ENGINE_JOB_H
 
-#include "rekey/state/state.h"
+#include "rekey/engine/lend.h"
 #include "rekey/transform/transform.h"
 
 typedef enum rki_side { RKI_SIDE_OLD = 0, RKI_SIDE_NEW = 1 } rki_side;
@@ -31,6 +31,7 @@ typedef struct rki_job {
     int template_entity; /* BACKFILL: index; else -1 */
     bool accept_loss;    /* RETURN: of two capsules' records with one old key, the capsule that the
                             spec names first gets it, the other record is dropped */
+    const rk_lender *lender; /* to whom chunks may be lent; NULL for nobody */
 } rki_job;
 
 /* The job's row in the table of differences. */
@@ -57,19 +58,30 @@ typedef struct rki_work {
     const char *detail; /* why, when so */
 } rki_work;
 
+/* A chunk is at most so many records, and a little over so many bytes. */
+typedef struct rki_chunk_limits {
+    uint32_t records_max;
+    uint32_t bytes_max;
+} rki_chunk_limits;
+
+#define RKI_CHUNK_RECORDS_MAX 8192u
+#define RKI_CHUNK_BYTES_MAX   (3u * 1024 * 1024)
+
 /* Work in order, with the units it became. Lives in its arena; reused. */
 typedef struct rki_chunk {
     rk_arena arena;
     uint32_t stage;
     bool stage_end; /* no record of this stage is left after this chunk */
-    rki_work *work; /* RKI_CHUNK_RECORDS_MAX of them */
+    rki_chunk_limits limits;
+    rki_work *work; /* limits.records_max of them */
     size_t count;
     rk_unit *units; /* units[i] belongs to work[i] where reason is NONE */
     rk_op *ops;     /* of all units */
     size_t op_count, op_cap;
 } rki_chunk;
 
-rk_status rki_chunk_init(rki_chunk *chunk, rk_error *err);
+/* `limits` NULL: the largest there are, those above. */
+rk_status rki_chunk_init(rki_chunk *chunk, const rki_chunk_limits *limits, rk_error *err);
 void rki_chunk_fini(rki_chunk *chunk);
 void rki_chunk_reset(rki_chunk *chunk);
 

@@ -24,6 +24,7 @@
 
 #include "rekey/base/clock.h"
 #include "rekey/engine/lease.h"
+#include "rekey/engine/lend.h"
 #include "rekey/engine/verify.h"
 #include "rekey/plan/plan.h"
 #include "rekey/state/decision.h"
@@ -86,6 +87,7 @@ typedef struct rk_run_options {
     uint32_t workers;          /* scanner threads, at least 1 */
     bool accept_loss;          /* ROLLBACK */
     const rk_promise *promise; /* FLIP, ROLLBACK, CONTRACT: do not change the phase; NULL: do */
+    const rk_lender *lender;   /* of chunks to other processes; NULL: none */
 } rk_run_options;
 
 typedef enum rk_run_state {

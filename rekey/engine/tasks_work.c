@@ -45,6 +45,7 @@ static void fill_job(rk_run *run)
         .template_entity =
             kind == RK_JOB_BACKFILL && run->has_plan ? (int)run->plan.template_entity : -1,
         .accept_loss = run->options.accept_loss,
+        .lender = run->options.lender,
     };
 }
 

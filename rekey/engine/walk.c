@@ -45,10 +45,16 @@ static rk_status bufs_init(rki_walker *walker, rk_error *err)
     return walker->ranges ? RK_OK : rk_error_set(err, RK_NOMEM, "walk: out of memory");
 }
 
-static rk_status resume(rki_walker *walker, const rk_checkpoint *from, rk_error *err)
+/* A tenant that is done stands there with a rank behind all others. */
+#define RANK_DONE UINT32_MAX
+
+rk_status rki_walker_place(rki_walker *walker, const rk_checkpoint *from, rk_error *err)
 {
     walker->stage = from->stage;
     walker->stage_begun = true;
+    walker->tenant_fresh = false;
+    walker->ranges_ready = false;
+    walker->canary_next = 0;
     walker->rank = from->rank;
     rk_status status =
         rk_buf_set(&walker->tenant, rk_slice_of(from->tenant, from->tenant_len), err);
@@ -60,6 +66,22 @@ static rk_status resume(rki_walker *walker, const rk_checkpoint *from, rk_error 
            rk_slice_compare(spec->canary[walker->canary_next], rk_buf_slice(&walker->tenant)) <= 0)
         walker->canary_next++;
     return status;
+}
+
+/* A canary's name in the spec may be longer than any key; then it has no records either. */
+static void copy_out(const rk_buf *from, uint8_t *out, size_t *len)
+{
+    *len = from->len < RK_STATE_KEY_BYTES_MAX ? from->len : RK_STATE_KEY_BYTES_MAX;
+    if (*len > 0)
+        memcpy(out, from->ptr, *len);
+}
+
+void rki_walker_position(const rki_walker *walker, rk_checkpoint *out)
+{
+    *out = (rk_checkpoint){.job = walker->job->kind, .stage = walker->stage};
+    out->rank = walker->in_tenant || walker->tenant.len == 0 ? walker->rank : RANK_DONE;
+    copy_out(&walker->tenant, out->tenant, &out->tenant_len);
+    copy_out(&walker->key, out->key, &out->key_len);
 }
 
 rk_status rki_walker_create(const rki_job *job, const rk_checkpoint *from, rki_walker **out,
@@ -82,7 +104,7 @@ rk_status rki_walker_create(const rki_job *job, const rk_checkpoint *from, rki_w
     if (status == RK_OK)
         rk_snapshot_release(walker->view);
     if (status == RK_OK && from)
-        status = resume(walker, from, err);
+        status = rki_walker_place(walker, from, err);
     if (status != RK_OK) {
         rki_walker_destroy(walker);
         return status;
@@ -231,7 +253,8 @@ static rk_status chunk_add(rki_chunk *chunk, rk_slice tenant, const rk_entry *en
 
 static bool chunk_full(const rki_chunk *chunk)
 {
-    return chunk->count == RKI_CHUNK_RECORDS_MAX || chunk->arena.handed_out >= RKI_CHUNK_BYTES_MAX;
+    return chunk->count == chunk->limits.records_max ||
+           chunk->arena.handed_out >= chunk->limits.bytes_max;
 }
 
 /* --- a tenant that fits ----------------------------------------------------------------------- */
@@ -262,7 +285,7 @@ static rk_status gather_whole(rki_walker *walker, rki_chunk *chunk, rk_slice ten
     while (status == RK_OK && rk_slice_starts_with(entry.key, rk_buf_slice(&bound))) {
         int entity;
         uint32_t rank;
-        if (chunk_full(chunk) || seen++ > 2 * RKI_CHUNK_RECORDS_MAX) {
+        if (chunk_full(chunk) || seen++ > 2 * (size_t)chunk->limits.records_max) {
             *fits = false;
             chunk->count = before;
             break;
@@ -390,7 +413,7 @@ static rk_status gather_range(rki_walker *walker, rki_chunk *chunk, const key_ra
         (*seen)++;
         if (status != RK_OK)
             return status;
-        if (chunk_full(chunk) || *seen > 4 * RKI_CHUNK_RECORDS_MAX)
+        if (chunk_full(chunk) || *seen > 4 * (size_t)chunk->limits.records_max)
             return rk_buf_set(&walker->key, entry.key, err);
         status = rk_cursor_next(walker->cursor, &entry, err);
     }

@@ -18,16 +18,20 @@
 
 #include "rekey/engine/job.h"
 
-/* A chunk is at most this many records, and a little over this many bytes. */
-#define RKI_CHUNK_RECORDS_MAX 8192
-#define RKI_CHUNK_BYTES_MAX   (3u * 1024 * 1024)
-
 typedef struct rki_walker rki_walker;
 
 /* Starts after `from` (a checkpoint of this job; NULL for the beginning). */
 rk_status rki_walker_create(const rki_job *job, const rk_checkpoint *from, rki_walker **out,
                             rk_error *err);
 void rki_walker_destroy(rki_walker *walker);
+
+/* Where the next chunk begins, for a walker of the same job elsewhere: only stage, rank, tenant and
+ * key are set. A chunk of the same limits that is read from there has the same records, as long as
+ * nobody changes them. */
+void rki_walker_position(const rki_walker *walker, rk_checkpoint *out);
+
+/* Goes on from a position, or behind a checkpoint. */
+rk_status rki_walker_place(rki_walker *walker, const rk_checkpoint *from, rk_error *err);
 
 /* Reads the next records, copied into the chunk, in one short snapshot. At the end of a stage
  * chunk->stage_end is set; RK_NOT_FOUND when the job has no further stage. */

@@ -10,16 +10,14 @@
 #include "rekey/audit/audit.h"
 #include "rekey/base/escape.h"
 #include "rekey/engine/process.h"
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "rekey/report/report.h"
 
 #define PAGE_BYTES ((size_t)1 << 20)
 
-/* A claim of the highest number there is would be the last one. */
-#define EPOCH_MAX (INT64_C(1) << 53)
-
 struct rk_node_control {
     rk_node_control_config config;
+    rk_actor process;     /* what all actors have in common; looked up once, by one thread */
     pthread_mutex_t lock; /* changes come one after the other */
     atomic_bool in_doubt;
     char decider[RK_NODE_NAME_BYTES_MAX + 1]; /* as it was found at the start */
@@ -31,6 +29,7 @@ typedef struct call {
     const json_t *request;
     const rk_access_entry *peer;
     rk_leader leader; /* who asks, when it is about leading */
+    bool leads;       /* it holds the lead */
     char who[96];     /* for the audit log */
     json_t *reply;
     rk_error *err;
@@ -41,12 +40,19 @@ static const char *name_of(const rk_node_control *control)
     return control->config.cluster->nodes[control->config.self].name;
 }
 
+static rk_actor actor_of(const call *c, const char *command)
+{
+    rk_actor actor = c->control->process;
+    rk_random_bytes(actor.lease.token, sizeof actor.lease.token);
+    snprintf(actor.lease.command, sizeof actor.lease.command, "%s", command);
+    snprintf(actor.name, sizeof actor.name, "%s", c->who);
+    return actor;
+}
+
 static rk_status open_migration(const call *c, bool create, rk_migration **out)
 {
-    rk_actor actor;
+    rk_actor actor = actor_of(c, rk_report_text(c->request, "op"));
     const rk_node_control_config *config = &c->control->config;
-    rk_actor_of_process(rk_report_text(c->request, "op"), &actor);
-    snprintf(actor.name, sizeof actor.name, "%s", c->who);
     return rk_migration_open(config->store, config->clock, &actor, create, out, c->err);
 }
 
@@ -60,7 +66,7 @@ static rk_status read_leader(call *c)
     char holder[49];
     char key[41];
     rk_leader *leader = &c->leader;
-    leader->epoch = epoch > 0 && epoch <= EPOCH_MAX ? (uint64_t)epoch : 0;
+    leader->epoch = epoch > 0 && (uint64_t)epoch <= RK_LEADER_EPOCH_MAX ? (uint64_t)epoch : 0;
     leader->renewed_ms = rk_clock_wall_ms(c->control->config.clock);
     rk_text_escape(rk_slice_str(rk_report_text(c->request, "holder")), holder, sizeof holder);
     rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
@@ -78,6 +84,7 @@ static rk_status hold(call *c)
     rk_status status = read_leader(c);
     if (status == RK_OK)
         status = rk_leader_hold(c->control->config.store, &c->leader, c->err);
+    c->leads = status == RK_OK;
     return status == RK_CONFLICT ? RK_BUSY : status; /* somebody else leads */
 }
 
@@ -194,10 +201,8 @@ static rk_status op_register(call *c)
     const rk_node_control_config *config = &c->control->config;
     rk_spec_source source = {0};
     rk_spec *spec = NULL;
-    rk_actor actor;
+    rk_actor actor = actor_of(c, "register");
     bool changed = false;
-    rk_actor_of_process("register", &actor);
-    snprintf(actor.name, sizeof actor.name, "%s", c->who);
     rk_status status = check_nobody_leads(c);
     if (status == RK_OK)
         status = load_spec(c, &source, &spec);
@@ -218,10 +223,8 @@ static rk_status op_activate(call *c)
     const rk_node_control_config *config = &c->control->config;
     rk_plan *whole = NULL;
     rk_plan *part = NULL;
-    rk_actor actor;
+    rk_actor actor = actor_of(c, "run");
     uint32_t valid = 0;
-    rk_actor_of_process("run", &actor);
-    snprintf(actor.name, sizeof actor.name, "%s", c->who);
     rk_status status =
         rk_plan_parse(rk_slice_str(rk_report_text(c->request, "plan")), "the plan", &whole, c->err);
     if (status == RK_OK && whole->spec->approvals > 0)
@@ -241,21 +244,34 @@ static rk_status op_activate(call *c)
 
 /* --- work ------------------------------------------------------------------------------------- */
 
+static rk_work_asker asker_of(const call *c)
+{
+    return (rk_work_asker){c->who, &c->peer->key, c->leads ? c->leader.epoch : 0};
+}
+
 static rk_status op_start(call *c)
 {
     bool changes = strcmp(rk_report_text(c->request, "kind"), "run") == 0;
     rk_status status = changes ? hold(c) : RK_OK;
-    return status == RK_OK ? rk_work_start(c->control->config.work, c->request, c->who, c->err)
+    rk_work_asker asker = asker_of(c);
+    return status == RK_OK ? rk_work_start(c->control->config.work, c->request, &asker, c->err)
                            : status;
 }
 
-/* A coordinator that asks how far it is holds the lead with it. */
+/* A coordinator says that it leads, and holds the lead with it; who only looks says nothing. */
+static rk_status hold_if_named(call *c)
+{
+    return json_object_get(c->request, "epoch") ? hold(c) : RK_OK;
+}
+
 static rk_status op_poll(call *c)
 {
-    rk_status status = json_object_get(c->request, "epoch") ? hold(c) : RK_OK;
+    rk_status status = hold_if_named(c);
     if (status != RK_OK)
         return status;
-    json_t *work = rk_work_poll(c->control->config.work, rk_report_text(c->request, "name"));
+    rk_work_asker asker = asker_of(c);
+    json_t *work =
+        rk_work_poll(c->control->config.work, rk_report_text(c->request, "name"), &asker);
     if (!work)
         return rk_error_set(c->err, RK_NOMEM, "poll: out of memory");
     json_object_set_new(c->reply, "work", work);
@@ -264,8 +280,12 @@ static rk_status op_poll(call *c)
 
 static rk_status op_cancel(call *c)
 {
-    rk_work_cancel(c->control->config.work, rk_report_text(c->request, "name"));
-    return RK_OK;
+    rk_status status = hold_if_named(c);
+    rk_work_asker asker = asker_of(c);
+    if (status == RK_OK)
+        status = rk_work_cancel(c->control->config.work, rk_report_text(c->request, "name"), &asker,
+                                c->err);
+    return status;
 }
 
 /* --- decisions -------------------------------------------------------------------------------- */
@@ -321,6 +341,17 @@ static rk_status op_decision(call *c)
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
+static json_t *workers_of(rk_leases *leases)
+{
+    rk_leases_counts counts = {0};
+    if (leases)
+        counts = rk_leases_counts_of(leases);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "present", (json_int_t)counts.workers,
+                     "working", (json_int_t)counts.working, "leases", (json_int_t)counts.leases,
+                     "records", (json_int_t)counts.records, "expired", (json_int_t)counts.expired,
+                     "useless", (json_int_t)counts.useless);
+}
+
 static rk_status op_status(call *c)
 {
     rk_migration *migration = NULL;
@@ -332,6 +363,8 @@ static rk_status op_status(call *c)
     status = report ? RK_OK : RK_IO;
     if (report && rk_decision_promised(migration, &prepared, NULL) == RK_OK)
         json_object_set_new(report, "promised", prepared_json(&prepared));
+    if (report)
+        json_object_set_new(report, "workers", workers_of(c->control->config.leases));
     if (report)
         json_object_set_new(c->reply, "status", report);
     rk_migration_close(migration);
@@ -388,6 +421,7 @@ static rk_status op_health(call *c)
     json_object_set_new(c->reply, "node", json_string(name_of(c->control)));
     json_object_set_new(c->reply, "serving", json_boolean(!c->control->in_doubt));
     json_object_set_new(c->reply, "work", *work ? json_string(work) : json_null());
+    json_object_set_new(c->reply, "workers", workers_of(c->control->config.leases));
     return RK_OK;
 }
 
@@ -395,19 +429,23 @@ static rk_status op_health(call *c)
 
 typedef struct operation {
     const char *name;
-    bool leads; /* only for who holds the lead */
+    enum {
+        BESIDE, /* reads a snapshot: beside whatever else is asked */
+        ALONE,  /* under the lock */
+        LEADS   /* the same, and only for who holds the lead */
+    } order;
     rk_status (*answer)(call *c);
 } operation;
 
 static const operation operations[] = {
-    {"health", false, op_health},     {"status", false, op_status},
-    {"look", false, op_look},         {"claim", false, op_claim},
-    {"release", false, op_release},   {"register", false, op_register},
-    {"activate", true, op_activate},  {"start", false, op_start},
-    {"poll", false, op_poll},         {"cancel", false, op_cancel},
-    {"decision", false, op_decision}, {"commit", true, op_commit},
-    {"abort", true, op_abort},        {"quarantine", false, op_quarantine},
-    {"audit", false, op_audit},
+    {"health", BESIDE, op_health},     {"status", BESIDE, op_status},
+    {"look", BESIDE, op_look},         {"claim", ALONE, op_claim},
+    {"release", ALONE, op_release},    {"register", ALONE, op_register},
+    {"activate", LEADS, op_activate},  {"start", ALONE, op_start},
+    {"poll", ALONE, op_poll},          {"cancel", ALONE, op_cancel},
+    {"decision", BESIDE, op_decision}, {"commit", LEADS, op_commit},
+    {"abort", LEADS, op_abort},        {"quarantine", BESIDE, op_quarantine},
+    {"audit", BESIDE, op_audit},
 };
 
 static const operation *find(const char *name)
@@ -440,8 +478,14 @@ static rk_status answer(call *c)
     rk_text_escape(rk_slice_str(c->peer->name), key, sizeof key);
     rk_text_escape(rk_slice_str(*holder ? holder : "key"), by, sizeof by);
     snprintf(c->who, sizeof c->who, "%s, by %s", key, by);
-    rk_status status = found->leads ? hold(c) : RK_OK;
-    return status == RK_OK ? found->answer(c) : status;
+    if (found->order == BESIDE)
+        return found->answer(c);
+    pthread_mutex_lock(&c->control->lock);
+    rk_status status = found->order == LEADS ? hold(c) : RK_OK;
+    if (status == RK_OK)
+        status = found->answer(c);
+    pthread_mutex_unlock(&c->control->lock);
+    return status;
 }
 
 static rk_status write_reply(const json_t *reply, rk_buf *out, rk_error *err)
@@ -474,9 +518,7 @@ rk_status rk_node_control_answer(rk_node_control *control, const rk_access_entry
     }
     call c = {.control = control, .request = object, .peer = peer, .err = err};
     c.reply = json_object();
-    pthread_mutex_lock(&control->lock);
     rk_status status = answer(&c);
-    pthread_mutex_unlock(&control->lock);
     if (status == RK_OK)
         status = write_reply(c.reply, reply, err);
     json_decref(c.reply);
@@ -542,6 +584,7 @@ rk_status rk_node_control_create(const rk_node_control_config *config, rk_node_c
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
     }
     control->config = *config;
+    rk_actor_of_process("node", &control->process);
     rk_status status = look_back(control, err);
     if (status != RK_OK) {
         rk_node_control_destroy(control);

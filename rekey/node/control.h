@@ -15,6 +15,7 @@
 #include "rekey/access/access.h"
 #include "rekey/cluster/cluster.h"
 #include "rekey/engine/decision.h"
+#include "rekey/node/leases.h"
 #include "rekey/node/work.h"
 
 typedef struct rk_node_control rk_node_control;
@@ -25,6 +26,7 @@ typedef struct rk_node_control_config {
     const rk_cluster *cluster;
     size_t self; /* position in the cluster */
     rk_work *work;
+    rk_leases *leases; /* NULL: there are no workers */
 } rk_node_control_config;
 
 /* Checks that the store belongs to this node of this cluster, or to nobody yet (RK_CONFLICT), and

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "rekey/remote/link.h"
 
 #define ASK_TIMEOUT_MS 1000u
@@ -79,6 +79,12 @@ rk_status rk_inquiry_step(rk_inquiry *inquiry, rk_error *err)
     if (status == RK_OK)
         status = rk_node_control_learn(config->control, &prepared.id, decided, err);
     return status;
+}
+
+void rk_inquiry_reread(rk_inquiry *inquiry)
+{
+    rk_link_close(inquiry->link);
+    inquiry->link = NULL;
 }
 
 rk_status rk_inquiry_create(const rk_inquiry_config *config, rk_inquiry **out, rk_error *err)

@@ -34,4 +34,7 @@ void rk_inquiry_destroy(rk_inquiry *inquiry); /* NULL allowed */
  * or known to be undecided; else why the decider could not be asked, once for each question. */
 rk_status rk_inquiry_step(rk_inquiry *inquiry, rk_error *err);
 
+/* The cluster file and all keys are read again before the next question (SIGHUP). */
+void rk_inquiry_reread(rk_inquiry *inquiry);
+
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "rekey/report/report.h"
 
 /* A reply's other members have room within a message of 4 MiB. */
@@ -21,6 +21,8 @@ struct rk_looking {
     rk_spec *spec;
     rk_search *search;
     rk_inspect *inspect;
+    rk_run_progress inspected;
+    rk_inspect_draft *draft; /* once the inspection has ended */
 };
 
 /* --- life cycle ------------------------------------------------------------------------------- */
@@ -60,6 +62,7 @@ void rk_looking_destroy(rk_looking *looking)
     if (!looking)
         return;
     rk_search_destroy(looking->search);
+    rk_inspect_draft_destroy(looking->draft); /* before the inspection, which it borrows */
     rk_inspect_destroy(looking->inspect);
     rk_spec_destroy(looking->spec);
     rk_spec_source_fini(&looking->source);
@@ -108,49 +111,70 @@ static rk_status step_search(rk_looking *looking, rk_run_progress *progress, jso
 
 /* --- inspecting ------------------------------------------------------------------------------- */
 
-/* That this store has no keys to draft from is no failure: another node's may have. */
-static rk_status add_draft(rk_looking *looking, json_t *report, rk_error *err)
-{
-    rk_error why = {0};
-    rk_buf text;
-    rk_buf_init(&text, RK_SPEC_BYTES_MAX);
-    rk_status status = rk_inspect_draft(looking->inspect, looking->migration, &text, &why);
-    if (status == RK_OK)
-        json_object_set_new(report, "draft", json_stringn((const char *)text.ptr, text.len));
-    else if (status == RK_NOT_FOUND)
-        json_object_set_new(report, "no_draft", json_string(why.message));
-    else if (err)
-        *err = why;
-    rk_buf_fini(&text);
-    return status == RK_NOT_FOUND ? RK_OK : status;
-}
-
-static rk_status finish_inspection(rk_looking *looking, json_t **result, rk_error *err)
+/* `name` (NULL: nothing) is the report's member that has the text. */
+static rk_status finish_inspection(const rk_looking *looking, const char *name, rk_slice text,
+                                   json_t **result, rk_error *err)
 {
     json_t *report = rk_report_inspect(looking->inspect);
     if (!report)
         return rk_error_set(err, RK_NOMEM, "inspect: out of memory");
-    rk_status status = looking->drafts ? add_draft(looking, report, err) : RK_OK;
+    if (name)
+        json_object_set_new(report, name, json_stringn((const char *)text.ptr, text.len));
     rk_report_inspect_fit(report, REPORT_BYTES_MAX);
-    if (status == RK_OK)
-        *result = report;
-    else
-        json_decref(report);
+    *result = report;
+    return RK_OK;
+}
+
+/* That this store has no keys to draft from is no failure: another node's may have. */
+static rk_status begin_draft(rk_looking *looking, json_t **result, rk_error *err)
+{
+    rk_error why = {0};
+    rk_status status =
+        rk_inspect_draft_start(looking->inspect, looking->migration, &looking->draft, &why);
+    if (status == RK_NOT_FOUND)
+        return finish_inspection(looking, "no_draft", rk_slice_str(why.message), result, err);
+    if (status != RK_OK && err)
+        *err = why;
     return status;
 }
 
-static rk_status step_inspection(rk_looking *looking, rk_run_progress *progress, json_t **result,
-                                 rk_error *err)
+static rk_status step_draft(rk_looking *looking, json_t **result, rk_error *err)
 {
     bool finished = false;
+    rk_buf text;
+    rk_buf_init(&text, RK_SPEC_BYTES_MAX);
+    rk_status status = rk_inspect_draft_step(looking->draft, &text, &finished, err);
+    if (status == RK_OK && finished)
+        status = finish_inspection(looking, "draft", rk_buf_slice(&text), result, err);
+    rk_buf_fini(&text);
+    return status;
+}
+
+static rk_status step_tables(rk_looking *looking, json_t **result, rk_error *err)
+{
+    bool finished = false;
+    rk_run_progress *progress = &looking->inspected;
     rk_status status = RK_OK;
     if (!looking->inspect)
         status = rk_inspect_start(looking->store, &looking->inspect, err);
     if (status == RK_OK)
         status =
             rk_inspect_step(looking->inspect, &progress->done, &progress->total, &finished, err);
+    if (status != RK_OK || !finished)
+        return status;
+    return looking->drafts ? begin_draft(looking, result, err)
+                           : finish_inspection(looking, NULL, RK_SLICE_EMPTY, result, err);
+}
+
+static rk_status step_inspection(rk_looking *looking, rk_run_progress *progress, json_t **result,
+                                 rk_error *err)
+{
+    rk_status status =
+        looking->draft ? step_draft(looking, result, err) : step_tables(looking, result, err);
     progress->task = "inspect";
-    return status == RK_OK && finished ? finish_inspection(looking, result, err) : status;
+    progress->done = looking->inspected.done;
+    progress->total = looking->inspected.total;
+    return status;
 }
 
 rk_status rk_looking_step(rk_looking *looking, rk_run_progress *progress, json_t **result,

@@ -21,8 +21,7 @@ rk_status rk_looking_create(rk_store *store, const rk_clock *clock, const json_t
 void rk_looking_destroy(rk_looking *looking); /* NULL allowed */
 
 /* Looks a little further. *result is the report, handed over, once it is finished. An inspection
- * with "draft" has it as a text in "draft", or why there is none in "no_draft"; its last step reads
- * the index tables once more. */
+ * with "draft" has it as a text in "draft", or why there is none in "no_draft". */
 rk_status rk_looking_step(rk_looking *looking, rk_run_progress *progress, json_t **result,
                           rk_error *err);
 

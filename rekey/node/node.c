@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "rekey/engine/process.h"
 #include "rekey/node/inquiry.h"
+#include "rekey/node/refusals.h"
 #include "rekey/node/service.h"
 #include "rekey/remote/gate.h"
 #include "rekey/remote/limits.h"
@@ -23,9 +25,11 @@
 #define THREADS_DEFAULT 8
 #define SESSIONS_MAX    4096
 #define HALF_OPEN_MAX   256
-#define REPLY_BYTES     2048 /* incarnation, status and error, rounded up */
+#define KEY_SESSIONS    (SESSIONS_MAX / 4) /* of one key: 128 processes with all their channels */
+#define REPLY_BYTES     2048               /* incarnation, status and error, rounded up */
 
 struct rk_node {
+    const rk_clock *clock;
     rk_node_file *file;
     rk_cluster *cluster;
     size_t self;
@@ -33,6 +37,7 @@ struct rk_node {
     rk_store *store;
     int store_lock; /* a descriptor; -1: none */
     rk_work *work;
+    rk_leases *leases;
     rk_node_control *control;
     rk_service *service;
     rk_inquiry *inquiry;
@@ -42,6 +47,8 @@ struct rk_node {
     rk_serve *serve;
     rk_node_log log;
     void *log_context;
+    pthread_mutex_t lock; /* over refusals: the transport's threads have them */
+    rk_refusals refusals;
     char at[RK_WORK_NAME_BYTES_MAX + 1]; /* the last STATUS */
 };
 
@@ -52,30 +59,29 @@ static rk_status handle(void *context, rk_slice message, rk_buf *reply)
     rk_node *node = context;
     rk_error why = {0};
     rk_status status = rk_gate_take(node->gate, message, reply, &why);
-    if (why.message[0])
+    if (!why.message[0])
+        return status;
+    pthread_mutex_lock(&node->lock);
+    bool tell = rk_refusals_take(&node->refusals, rk_clock_monotonic_ns(node->clock));
+    pthread_mutex_unlock(&node->lock);
+    if (tell)
         node->log(node->log_context, why.message);
     return status;
 }
 
-/* --- opening ---------------------------------------------------------------------------------- */
-
-/* The name must be one of the cluster's, with our key. */
-static rk_status find_self(rk_node *node, rk_error *err)
+static void tell_refusals(rk_node *node)
 {
-    int found = rk_cluster_find(node->cluster, rk_slice_str(node->file->name));
-    if (found < 0)
-        return rk_error_set(err, RK_INVALID, "%s has no node %s", node->file->cluster,
-                            node->file->name);
-    node->self = (size_t)found;
-    rk_status status = rk_secret_key_read(node->file->identity, &node->key, err);
-    if (status != RK_OK)
-        return status;
-    const rk_public_key *named = &node->cluster->nodes[found].key;
-    if (memcmp(&node->key.public_key, named, sizeof *named) != 0)
-        return rk_error_set(err, RK_AUTH, "%s is not the key that %s names for node %s",
-                            node->file->identity, node->file->cluster, node->file->name);
-    return RK_OK;
+    char line[80];
+    pthread_mutex_lock(&node->lock);
+    uint64_t untold = rk_refusals_untold(&node->refusals, rk_clock_monotonic_ns(node->clock));
+    pthread_mutex_unlock(&node->lock);
+    if (untold == 0)
+        return;
+    snprintf(line, sizeof line, "%" PRIu64 " more refused messages were not logged", untold);
+    node->log(node->log_context, line);
 }
+
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /* What a node knows of its store (sessions, promises, work) is in its memory: two would not see
  * each other. Other processes may work on it all the same. */
@@ -116,17 +122,29 @@ static size_t body_bytes_max(void)
     return rk_remote_plaintext_bytes_max(limits.message_bytes_max) - REPLY_BYTES;
 }
 
+/* That answer requests side by side; half of them may wait with a worker. */
+static uint32_t threads_of(const rk_node *node)
+{
+    return node->file->threads ? node->file->threads : THREADS_DEFAULT;
+}
+
 static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *err)
 {
     uint32_t workers = node->file->workers ? node->file->workers : rk_process_workers();
     rk_status status = rk_work_create(node->store, clock, workers, &node->work, err);
     if (status == RK_OK)
+        status =
+            rk_leases_create(clock, threads_of(node) / 2, body_bytes_max(), &node->leases, err);
+    if (status == RK_OK) {
         rk_work_place(node->work, node->cluster, node->self);
+        rk_work_lend(node->work, rk_leases_lender(node->leases));
+    }
     rk_node_control_config control = {.store = node->store,
                                       .clock = clock,
                                       .cluster = node->cluster,
                                       .self = node->self,
-                                      .work = node->work};
+                                      .work = node->work,
+                                      .leases = node->leases};
     if (status == RK_OK)
         status = rk_node_control_create(&control, &node->control, err);
     if (status != RK_OK)
@@ -135,6 +153,7 @@ static rk_status open_services(rk_node *node, const rk_clock *clock, rk_error *e
                                  .cluster = node->cluster,
                                  .self = node->self,
                                  .control = node->control,
+                                 .leases = node->leases,
                                  .body_bytes_max = body_bytes_max()};
     status = rk_service_create(&service, &node->service, err);
     rk_inquiry_config inquiry = {.control = node->control,
@@ -156,6 +175,7 @@ static rk_status open_gate(rk_node *node, rk_findings *findings, rk_error *err)
                              .message_bytes_max = limits.message_bytes_max,
                              .sessions_max = SESSIONS_MAX,
                              .half_open_max = HALF_OPEN_MAX,
+                             .key_sessions_max = KEY_SESSIONS,
                              .handler = rk_service_answer,
                              .handler_context = node->service};
     status = rk_gate_create(&config, access, &node->gate, err);
@@ -168,13 +188,12 @@ static rk_status start_listening(rk_node *node, rk_error *err)
 {
     const char *url =
         node->file->listen ? node->file->listen : node->cluster->nodes[node->self].url;
-    uint32_t threads = node->file->threads ? node->file->threads : THREADS_DEFAULT;
     rk_transport_limits limits = rk_remote_limits();
     rk_status status = rk_nng_open(&limits, &node->transport, err);
     if (status == RK_OK)
         status = rk_transport_listen(node->transport, url, &node->server, err);
     if (status == RK_OK)
-        status = rk_serve_start(node->server, threads, handle, node, &node->serve, err);
+        status = rk_serve_start(node->server, threads_of(node), handle, node, &node->serve, err);
     return status;
 }
 
@@ -182,8 +201,11 @@ rk_status rk_node_open(const char *path, const rk_clock *clock, rk_node_log log,
                        rk_node **out, rk_findings *findings, rk_error *err)
 {
     rk_node *node = calloc(1, sizeof *node);
-    if (!node)
+    if (!node || pthread_mutex_init(&node->lock, NULL) != 0) {
+        free(node);
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    }
+    node->clock = clock;
     node->store_lock = -1;
     node->log = log;
     node->log_context = log_context;
@@ -191,7 +213,7 @@ rk_status rk_node_open(const char *path, const rk_clock *clock, rk_node_log log,
     if (status == RK_OK)
         status = rk_cluster_load(node->file->cluster, &node->cluster, findings, err);
     if (status == RK_OK)
-        status = find_self(node, err);
+        status = rk_node_file_self(node->file, node->cluster, &node->self, &node->key, err);
     if (status == RK_OK)
         status = open_store(node, err);
     if (status == RK_OK)
@@ -229,6 +251,7 @@ void rk_node_step(rk_node *node, uint32_t wait_ms)
         rk_error_context(&err, RK_IO, "ask what became of a promise");
         node->log(node->log_context, err.message);
     }
+    tell_refusals(node);
     tell_status(node);
 }
 
@@ -236,9 +259,11 @@ rk_status rk_node_admit(rk_node *node, rk_findings *findings, rk_error *err)
 {
     rk_access *access = NULL;
     rk_status status = rk_access_load(node->cluster->keys, &access, findings, err);
-    if (status == RK_OK)
-        rk_gate_admit(node->gate, access);
-    return status;
+    if (status != RK_OK)
+        return status;
+    rk_gate_admit(node->gate, access);
+    rk_inquiry_reread(node->inquiry);
+    return RK_OK;
 }
 
 const char *rk_node_name(const rk_node *node)
@@ -259,6 +284,8 @@ void rk_node_close(rk_node *node)
         (void)sd_notify(0, "STOPPING=1\nSTATUS=stops");
     if (node->work)
         rk_work_close(node->work);
+    if (node->leases)
+        rk_leases_close(node->leases);
     rk_serve_stop(node->serve);
     rk_server_close(node->server);
     rk_transport_close(node->transport);
@@ -267,11 +294,13 @@ void rk_node_close(rk_node *node)
     rk_inquiry_destroy(node->inquiry);
     rk_node_control_destroy(node->control);
     rk_work_destroy(node->work);
+    rk_leases_destroy(node->leases);
     rk_store_close(node->store);
     if (node->store_lock >= 0)
         close(node->store_lock);
     rk_secret_key_wipe(&node->key);
     rk_cluster_destroy(node->cluster);
     rk_node_file_destroy(node->file);
+    pthread_mutex_destroy(&node->lock);
     free(node);
 }

@@ -36,7 +36,8 @@ rk_status rk_node_open(const char *path, const rk_clock *clock, rk_node_log log,
 /* Works a little, or waits up to wait_ms for work. */
 void rk_node_step(rk_node *node, uint32_t wait_ms);
 
-/* Reads the authorized keys again (SIGHUP). On failure the old ones stay. */
+/* Reads the authorized keys again (SIGHUP), for who asks this node and for what it asks others. On
+ * failure the old ones stay. On the thread of rk_node_step. */
 rk_status rk_node_admit(rk_node *node, rk_findings *findings, rk_error *err);
 
 const char *rk_node_name(const rk_node *node);

@@ -232,6 +232,7 @@ rk_status rk_node_records_answer(const rk_node_records *records, const rk_access
         break;
     case RK_REQUEST_PING:
     case RK_REQUEST_CONTROL:
+    case RK_REQUEST_LEASE:
         return RK_INVALID;
     }
     rk_arena_fini(&j.memory);

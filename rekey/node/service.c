@@ -65,6 +65,26 @@ static rk_status answer_records(rk_service *service, question *q)
     return rk_node_records_answer(&records, q->peer, &q->envelope, &q->reply, &q->body);
 }
 
+/* --- workers ---------------------------------------------------------------------------------- */
+
+/* What a worker says a record becomes is written into the store: it has the node's own key, and so
+ * the rights of whoever runs the node. */
+static rk_status answer_worker(rk_service *service, question *q)
+{
+    const rk_cluster_node *self = &service->config.cluster->nodes[service->config.self];
+    const rk_access_entry *peer = q->peer;
+    rk_error *err = &q->reply.error;
+    if (peer->role != RK_ROLE_NODE || memcmp(&peer->key, &self->key, sizeof peer->key) != 0) {
+        q->reply.status =
+            rk_error_set(err, RK_AUTH, "a worker of node %s has the node's own key", self->name);
+        return RK_OK;
+    }
+    rk_status status = rk_leases_answer(service->config.leases, &q->envelope.operation,
+                                        q->envelope.body, &q->body, err);
+    q->reply.status = status;
+    return status == RK_BUSY ? RK_BUSY : RK_OK; /* it comes again, and finds the answer */
+}
+
 /* --- one answer ------------------------------------------------------------------------------- */
 
 static rk_status do_it(rk_service *service, question *q)
@@ -76,6 +96,8 @@ static rk_status do_it(rk_service *service, question *q)
         q->reply.status = rk_node_control_answer(service->config.control, q->peer, q->envelope.body,
                                                  &q->body, &q->reply.error);
         return RK_OK;
+    case RK_REQUEST_LEASE:
+        return answer_worker(service, q);
     default:
         return answer_records(service, q);
     }

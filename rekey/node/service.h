@@ -13,6 +13,7 @@
 #define REKEY_NODE_SERVICE_H
 
 #include "rekey/node/control.h"
+#include "rekey/node/leases.h"
 #include "rekey/node/records.h"
 
 typedef struct rk_service rk_service;
@@ -22,6 +23,7 @@ typedef struct rk_service_config {
     const rk_cluster *cluster;
     size_t self;
     rk_node_control *control;
+    rk_leases *leases;
     size_t body_bytes_max; /* of a reply */
 } rk_service_config;
 

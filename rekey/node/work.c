@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "rekey/base/escape.h"
-#include "rekey/crypto/crypto.h"
 #include "rekey/engine/process.h"
 #include "rekey/node/looking.h"
-#include "rekey/node/message.h"
+#include "rekey/node/waiting.h"
+#include "rekey/message/message.h"
 #include "rekey/report/report.h"
 
 #define STEP_UNDER_WAY "going"
@@ -59,6 +59,7 @@ struct rk_work {
     rk_actor process;          /* what all jobs have in common; looked up once, by one thread */
     const rk_cluster *cluster; /* NULL: any tenant may be in the store */
     size_t self;
+    const rk_lender *lender; /* NULL: there are no workers */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool closed;
@@ -68,7 +69,8 @@ struct rk_work {
     bool cancelled;
     uint64_t asked_ns; /* of the clock that does not jump */
     work_view view;
-    uint64_t view_epoch; /* the leader's whose run it is; 0 for other work */
+    uint64_t view_epoch;    /* the leader's whose run it is; 0 for other work */
+    rk_public_key view_key; /* who ordered it */
     /* The stepping thread's: */
     job *current;
 };
@@ -262,14 +264,8 @@ static void show(rk_work *work, const step_result *step)
 /* Under the lock: what to do now, or NULL. */
 static job *choose(rk_work *work, uint32_t wait_ms)
 {
-    if (!work->current && !work->next && !work->closed) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-        until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&work->changed, &work->lock, &until);
-    }
+    if (!work->current && !work->next && !work->closed)
+        rki_waiting_for(&work->lock, &work->changed, UINT64_C(1000000) * wait_ms);
     if (!work->current && work->next) {
         work->current = work->next;
         work->next = NULL;
@@ -325,6 +321,7 @@ static rk_status read_run(rk_work *work, const json_t *order, job *j, rk_error *
         return rk_error_set(err, RK_INVALID, "an order to run that cannot be understood");
     if (j->options.workers == 0)
         j->options.workers = work->workers;
+    j->options.lender = work->lender;
     return RK_OK;
 }
 
@@ -335,7 +332,7 @@ static rk_status read_plan(const json_t *order, job *j, rk_error *err)
     return rk_message_spec(json_object_get(order, "spec"), &j->source, err);
 }
 
-static rk_status read_order(rk_work *work, const json_t *order, const char *who, job *j,
+static rk_status read_order(rk_work *work, const json_t *order, const rk_work_asker *asker, job *j,
                             rk_error *err)
 {
     static const char *const kinds[WORK_KINDS] = {"run", "plan", "verify", "search", "inspect"};
@@ -351,7 +348,7 @@ static rk_status read_order(rk_work *work, const json_t *order, const char *who,
     j->actor = work->process;
     rk_random_bytes(j->actor.lease.token, sizeof j->actor.lease.token);
     snprintf(j->actor.lease.command, sizeof j->actor.lease.command, "%s", kind);
-    snprintf(j->actor.name, sizeof j->actor.name, "%s", who);
+    snprintf(j->actor.name, sizeof j->actor.name, "%s", asker->name);
     if (j->kind == WORK_RUN)
         return read_run(work, order, j, err);
     if (j->kind == WORK_SEARCH || j->kind == WORK_INSPECT)
@@ -361,7 +358,8 @@ static rk_status read_order(rk_work *work, const json_t *order, const char *who,
 
 /* Under the lock; takes the job over. Work of a leader takes the place of the same leader's earlier
  * work: the caller has checked that the leader is the leader. */
-static rk_status enqueue(rk_work *work, const char *name, job *j, rk_error *err)
+static rk_status enqueue(rk_work *work, const char *name, const rk_work_asker *asker, job *j,
+                         rk_error *err)
 {
     bool mine = j->kind == WORK_RUN;
     if (strcmp(work->view.name, name) == 0) {
@@ -379,6 +377,7 @@ static rk_status enqueue(rk_work *work, const char *name, job *j, rk_error *err)
     work->asked_ns = rk_clock_monotonic_ns(work->clock);
     json_decref(work->view.result);
     work->view_epoch = mine ? j->promise.epoch : 0;
+    work->view_key = *asker->key;
     work->view = (work_view){.state = STEP_UNDER_WAY, .progress = {.task = "begin", .tier = ""}};
     snprintf(work->view.name, sizeof work->view.name, "%s", name);
     pthread_cond_signal(&work->changed);
@@ -394,7 +393,8 @@ static bool is_name(const char *name)
     return len > 0 && len <= RK_WORK_NAME_BYTES_MAX && name[len] == '\0';
 }
 
-rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_error *err)
+rk_status rk_work_start(rk_work *work, const json_t *order, const rk_work_asker *asker,
+                        rk_error *err)
 {
     const char *name = json_string_value(json_object_get(order, "name"));
     if (!is_name(name))
@@ -409,10 +409,10 @@ rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_
     job *j = calloc(1, sizeof *j);
     if (!j)
         return rk_error_set(err, RK_NOMEM, "start %.64s: out of memory", name);
-    rk_status status = read_order(work, order, who, j, err);
+    rk_status status = read_order(work, order, asker, j, err);
     if (status == RK_OK) {
         pthread_mutex_lock(&work->lock);
-        status = enqueue(work, name, j, err);
+        status = enqueue(work, name, asker, j, err);
         pthread_mutex_unlock(&work->lock);
     }
     if (status != RK_OK)
@@ -420,7 +420,15 @@ rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_
     return status;
 }
 
-json_t *rk_work_poll(rk_work *work, const char *name)
+/* Under the lock. Whoever leads may stop what an earlier leader began. */
+static bool is_of(const rk_work *work, const rk_work_asker *asker)
+{
+    if (work->view_epoch > 0)
+        return asker->epoch >= work->view_epoch;
+    return memcmp(&work->view_key, asker->key, sizeof work->view_key) == 0;
+}
+
+json_t *rk_work_poll(rk_work *work, const char *name, const rk_work_asker *asker)
 {
     pthread_mutex_lock(&work->lock);
     const work_view *view = &work->view;
@@ -428,7 +436,8 @@ json_t *rk_work_poll(rk_work *work, const char *name)
     if (strcmp(view->name, name) != 0 || !*name) {
         out = json_pack("{s:s, s:s}", "name", name, "state", "gone");
     } else {
-        work->asked_ns = rk_clock_monotonic_ns(work->clock);
+        if (is_of(work, asker))
+            work->asked_ns = rk_clock_monotonic_ns(work->clock);
         out = json_pack("{s:s, s:s, s:o, s:o, s:O*}", "name", name, "state", view->state,
                         "progress", rk_message_progress(&view->progress), "reason",
                         rk_message_text(view->reason), "result", view->result);
@@ -447,12 +456,19 @@ void rk_work_supersede(rk_work *work, uint64_t epoch)
     pthread_mutex_unlock(&work->lock);
 }
 
-void rk_work_cancel(rk_work *work, const char *name)
+rk_status rk_work_cancel(rk_work *work, const char *name, const rk_work_asker *asker, rk_error *err)
 {
     pthread_mutex_lock(&work->lock);
-    if (strcmp(work->view.name, name) == 0)
+    bool known = strcmp(work->view.name, name) == 0;
+    bool may = !known || is_of(work, asker);
+    bool leads = work->view_epoch > 0;
+    if (known && may)
         work->cancelled = true;
     pthread_mutex_unlock(&work->lock);
+    if (may)
+        return RK_OK;
+    return rk_error_set(err, RK_AUTH, "cancel %.64s: only %s may", name,
+                        leads ? "who leads" : "the key that ordered it");
 }
 
 void rk_work_current(rk_work *work, char out[RK_WORK_NAME_BYTES_MAX + 1])
@@ -470,6 +486,11 @@ void rk_work_place(rk_work *work, const rk_cluster *cluster, size_t self)
     work->self = self;
 }
 
+void rk_work_lend(rk_work *work, const rk_lender *lender)
+{
+    work->lender = lender;
+}
+
 void rk_work_close(rk_work *work)
 {
     pthread_mutex_lock(&work->lock);
@@ -478,26 +499,11 @@ void rk_work_close(rk_work *work)
     pthread_mutex_unlock(&work->lock);
 }
 
-static bool init_waiting(rk_work *work)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return false;
-    bool ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-              pthread_cond_init(&work->changed, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    if (ok && pthread_mutex_init(&work->lock, NULL) != 0) {
-        pthread_cond_destroy(&work->changed);
-        ok = false;
-    }
-    return ok;
-}
-
 rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t workers, rk_work **out,
                          rk_error *err)
 {
     rk_work *work = calloc(1, sizeof *work);
-    if (!work || !init_waiting(work)) {
+    if (!work || !rki_waiting_init(&work->lock, &work->changed)) {
         free(work);
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
     }
@@ -519,7 +525,6 @@ void rk_work_destroy(rk_work *work)
     }
     destroy_job(work->next);
     json_decref(work->view.result);
-    pthread_mutex_destroy(&work->lock);
-    pthread_cond_destroy(&work->changed);
+    rki_waiting_fini(&work->lock, &work->changed);
     free(work);
 }

@@ -9,6 +9,7 @@
  *   - Work has a name, chosen by whoever starts it; starting it again changes nothing, and starting
  *     other work of the same leader stops this one first.
  *   - A stop comes between two steps: at a checkpoint.
+ *   - A run is its leader's, other work its key's: nobody else stops it or keeps it alive.
  *   - What it came to is kept until other work is started.
  *
  * Threading: rk_work_step belongs to one thread, the rest may be called from any.
@@ -20,12 +21,20 @@
 
 #include "rekey/base/clock.h"
 #include "rekey/cluster/cluster.h"
+#include "rekey/crypto/crypto.h"
 #include "rekey/engine/run.h"
 
 #define RK_WORK_LEASE_MS       20000
 #define RK_WORK_NAME_BYTES_MAX 64
 
 typedef struct rk_work rk_work;
+
+/* Who asks. */
+typedef struct rk_work_asker {
+    const char *name; /* for the audit log */
+    const rk_public_key *key;
+    uint64_t epoch; /* that it leads in, as was checked; 0: it leads nothing */
+} rk_work_asker;
 
 /* Everything is borrowed. */
 rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t workers, rk_work **out,
@@ -35,21 +44,26 @@ rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t worker
  * work; the cluster is borrowed. */
 void rk_work_place(rk_work *work, const rk_cluster *cluster, size_t self);
 
+/* Who lends chunks of the runs to workers; before any work, borrowed. */
+void rk_work_lend(rk_work *work, const rk_lender *lender);
+
 /* Not while a step is under way. NULL allowed. */
 void rk_work_destroy(rk_work *work);
 
 /* Starts what `order` says: {"name", "kind": "run" | "plan" | "verify" | "search" | "inspect",
- * "epoch", ...}, see specs/protocol.md. `who` is the name for the audit log. RK_BUSY: other work is
- * under way, and named. RK_INVALID: an order that cannot be understood. */
-rk_status rk_work_start(rk_work *work, const json_t *order, const char *who, rk_error *err);
+ * "epoch", ...}, see specs/protocol.md. RK_BUSY: other work is under way, and named. RK_INVALID: an
+ * order that cannot be understood. */
+rk_status rk_work_start(rk_work *work, const json_t *order, const rk_work_asker *asker,
+                        rk_error *err);
 
 /* How far it is: {"name", "state", "progress": {...}, "reason", "result"}; a new object. The state
  * is "going", "finished", "not_clean", "gate", "signal", "failed" or "stopped"; for a name that is
- * not known "gone". Renews the lease. */
-json_t *rk_work_poll(rk_work *work, const char *name);
+ * not known "gone". Renews the lease, if the work is the asker's. */
+json_t *rk_work_poll(rk_work *work, const char *name, const rk_work_asker *asker);
 
-/* Has it stopped at its next step; unknown names are no error. */
-void rk_work_cancel(rk_work *work, const char *name);
+/* Has it stopped at its next step; unknown names are no error. RK_AUTH: it is not the asker's. */
+rk_status rk_work_cancel(rk_work *work, const char *name, const rk_work_asker *asker,
+                         rk_error *err);
 
 /* The same for a run that a leader of an earlier epoch has begun. */
 void rk_work_supersede(rk_work *work, uint64_t epoch);

@@ -67,12 +67,25 @@ const rk_inspect_table *rk_inspect_tables(const rk_inspect *inspect, size_t *cou
 /* "records", "index", "rekey", "other". */
 const char *rk_inspect_kind_name(rk_inspect_kind kind);
 
-/* After the last step: appends a draft spec. `migration` becomes the migration's name. Reads
- * the index tables once more, and some records for the names of their fields. RK_NOT_FOUND: no
- * table has keys that begin LITERAL#{variable}#, as every key of a migration must. */
-rk_status rk_inspect_draft(rk_inspect *inspect, const char *migration, rk_buf *out, rk_error *err);
-
 /* NULL allowed. */
 void rk_inspect_destroy(rk_inspect *inspect);
+
+/* --- drafts ----------------------------------------------------------------------------------- */
+
+typedef struct rk_inspect_draft rk_inspect_draft;
+
+/* Begins a draft spec, after the last step of the inspection, which is borrowed and takes no other
+ * step. `migration` becomes the migration's name. RK_NOT_FOUND: no table has keys that begin
+ * LITERAL#{variable}#, as every key of a migration must. */
+rk_status rk_inspect_draft_start(rk_inspect *inspect, const char *migration, rk_inspect_draft **out,
+                                 rk_error *err);
+
+/* Reads the index tables once more, about a thousand entries in one snapshot, then some records for
+ * the names of their fields. *finished with the last step, which appends the draft to `out`. */
+rk_status rk_inspect_draft_step(rk_inspect_draft *draft, rk_buf *out, bool *finished,
+                                rk_error *err);
+
+/* NULL allowed. */
+void rk_inspect_draft_destroy(rk_inspect_draft *draft);
 
 #endif

@@ -10,9 +10,14 @@
 
 #define LINE_BYTES_MAX    4096
 #define SAMPLES_BYTES_MAX (16 * 1024 * 1024)
+#define USES_A_STEP       8 /* each reads some records, which may be long */
 
-typedef struct draft {
+typedef struct rk_inspect_draft {
     rk_inspect *inspect;
+    char *migration;
+    rki_reader reader;      /* of the index table that is being read */
+    size_t at;              /* that table */
+    size_t named;           /* uses that have their names */
     const rki_table *table; /* the records */
     rk_slice tenant;        /* the literal before the tenant */
     rki_draft_record record[RK_ENTITIES_MAX];
@@ -23,7 +28,7 @@ typedef struct draft {
     rk_buf left;    /* comment lines: shapes that are not covered, and why */
     rk_buf *out;
     rk_status status; /* the first failure of writing */
-    rk_error *err;
+    rk_error *err;    /* of the call */
 } draft;
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -336,27 +341,20 @@ static rk_status take_index_entry(draft *d, size_t table, const rk_entry *entry,
     return status;
 }
 
-static rk_status read_index(draft *d, size_t table, rk_error *err)
+/* RK_NOT_FOUND when the table is read to its end. */
+static rk_status read_batch(draft *d, size_t table, rk_error *err)
 {
-    rki_reader reader;
-    rk_status status = rki_reader_open(&reader, d->inspect->view, d->inspect->table[table].table,
-                                       RK_TABLE_INDEX, err);
-    while (status == RK_OK) {
-        rk_entry entry;
-        status = rk_snapshot_renew(d->inspect->view, err);
-        if (status == RK_OK)
-            status = rki_reader_resume(&reader, &entry, err);
-        for (size_t i = 1; status == RK_OK; i++) {
-            status = take_index_entry(d, table, &entry, err);
-            if (status != RK_OK || i == RKI_BATCH_ENTRIES)
-                break;
-            status = rki_reader_next(&reader, &entry, err);
-        }
-        if (status == RK_OK)
-            status = rki_reader_keep(&reader, &entry, err);
+    rk_entry entry;
+    rk_status status = rki_reader_resume(&d->reader, &entry, err);
+    for (size_t i = 1; status == RK_OK; i++) {
+        status = take_index_entry(d, table, &entry, err);
+        if (status != RK_OK)
+            return status;
+        if (i == RKI_BATCH_ENTRIES)
+            return rki_reader_keep(&d->reader, &entry, err);
+        status = rki_reader_next(&d->reader, &entry, err);
     }
-    rki_reader_close(&reader);
-    return status == RK_NOT_FOUND ? RK_OK : status;
+    return status;
 }
 
 typedef struct fill {
@@ -439,19 +437,29 @@ static void judge_indexes(draft *d)
     }
 }
 
-static rk_status find_indexes(draft *d, rk_error *err)
+/* A batch of the index table that comes next. */
+static rk_status step_index(draft *d, rk_error *err)
+{
+    rk_inspect *inspect = d->inspect;
+    rki_table *table = &inspect->table[d->at];
+    fill f = {d, d->at};
+    rk_status status = RK_OK;
+    if (!d->reader.cursor)
+        status = rki_reader_open(&d->reader, inspect->view, table->table, RK_TABLE_INDEX, err);
+    if (status == RK_OK)
+        status = read_batch(d, d->at, err);
+    if (status != RK_NOT_FOUND)
+        return status;
+    rki_reader_close(&d->reader);
+    d->at++;
+    return rki_tree_each(&table->tree, fill_shape, &f);
+}
+
+static rk_status step_names(draft *d, rk_error *err)
 {
     rk_status status = RK_OK;
-    for (size_t i = 0; status == RK_OK && i < d->inspect->table_count; i++) {
-        if (!is_index(d, &d->inspect->table[i]))
-            continue;
-        fill f = {d, i};
-        status = read_index(d, i, err);
-        if (status == RK_OK)
-            status = rki_tree_each(&d->inspect->table[i].tree, fill_shape, &f);
-    }
-    for (size_t i = 0; status == RK_OK && i < d->use_count; i++) {
-        rki_use *use = &d->use[i];
+    for (size_t i = 0; status == RK_OK && i < USES_A_STEP && d->named < d->use_count; i++) {
+        rki_use *use = &d->use[d->named++];
         status = rki_name_fields(d->inspect->view, d->table->table, &d->record[use->record].old_key,
                                  d->tenant, use, err);
     }
@@ -460,11 +468,11 @@ static rk_status find_indexes(draft *d, rk_error *err)
 
 /* --- the document ----------------------------------------------------------------------------- */
 
-static void write_head(draft *d, const char *migration)
+static void write_head(draft *d)
 {
     rk_buf *out = d->out;
     say(d, out, "# Drafted by `rekey inspect`. Settle every TODO, then `rekey lint`.\n");
-    say(d, out, "migration: %s\n", migration);
+    say(d, out, "migration: %s\n", d->migration);
     say(d, out, "description: TODO\n");
     say(d, out, "owner: TODO\n");
     say(d, out, "strategy: dual-write            # or move\n");
@@ -584,7 +592,10 @@ static void write_tail(draft *d)
             d->table->info.left_out);
 }
 
-static rk_status make_draft(draft *d, const char *migration, rk_error *err)
+/* --- making it -------------------------------------------------------------------------------- */
+
+/* From what the inspection holds in memory. */
+static rk_status choose_records(draft *d, rk_error *err)
 {
     rk_status status = choose_table(d, err);
     if (status == RK_OK)
@@ -599,41 +610,66 @@ static rk_status make_draft(draft *d, const char *migration, rk_error *err)
                             d->table->info.name);
     for (size_t i = 0; i < d->record_count; i++)
         give_title(d, i);
-    status = find_indexes(d, err);
-    if (status != RK_OK)
-        return status;
+    return d->status;
+}
+
+static rk_status write_draft(draft *d)
+{
     judge_indexes(d);
-    write_head(d, migration);
+    write_head(d);
     for (size_t i = 0; i < d->record_count; i++)
         write_record(d, i);
     write_tail(d);
     return d->status;
 }
 
-rk_status rk_inspect_draft(rk_inspect *inspect, const char *migration, rk_buf *out, rk_error *err)
+rk_status rk_inspect_draft_start(rk_inspect *inspect, const char *migration, rk_inspect_draft **out,
+                                 rk_error *err)
 {
     draft *d = calloc(1, sizeof *d);
-    rki_use *use = calloc(RKI_USES_MAX, sizeof *use);
-    rk_status status = RK_NOMEM;
-    if (!d || !use) {
-        rk_error_set(err, RK_NOMEM, "draft a spec: out of memory");
-        goto done;
-    }
+    if (!d)
+        return rk_error_set(err, RK_NOMEM, "draft a spec: out of memory");
     d->inspect = inspect;
-    d->use = use;
+    d->err = err;
+    d->use = calloc(RKI_USES_MAX, sizeof *d->use);
+    d->migration = strdup(migration);
+    rk_arena_init(&d->arena, SAMPLES_BYTES_MAX);
+    rk_buf_init(&d->left, RK_SPEC_BYTES_MAX);
+    rk_status status = d->use && d->migration
+                           ? choose_records(d, err)
+                           : rk_error_set(err, RK_NOMEM, "draft a spec: out of memory");
+    if (status == RK_OK)
+        *out = d;
+    else
+        rk_inspect_draft_destroy(d);
+    return status;
+}
+
+rk_status rk_inspect_draft_step(draft *d, rk_buf *out, bool *finished, rk_error *err)
+{
+    const rk_inspect *inspect = d->inspect;
+    while (d->at < inspect->table_count && !is_index(d, &inspect->table[d->at]))
+        d->at++;
     d->out = out;
     d->err = err;
-    rk_arena_init(&d->arena, SAMPLES_BYTES_MAX);
-    rk_buf_init(&d->left, out->max);
-    status = rk_snapshot_renew(inspect->view, err);
-    if (status == RK_OK) {
-        status = make_draft(d, migration, err);
-        rk_snapshot_release(inspect->view);
-    }
+    *finished = d->at == inspect->table_count && d->named == d->use_count;
+    if (*finished)
+        return write_draft(d);
+    rk_status status = rk_snapshot_renew(inspect->view, err);
+    if (status == RK_OK)
+        status = d->at < inspect->table_count ? step_index(d, err) : step_names(d, err);
+    rk_snapshot_release(inspect->view);
+    return status;
+}
+
+void rk_inspect_draft_destroy(draft *d)
+{
+    if (!d)
+        return;
+    rki_reader_close(&d->reader);
     rk_arena_fini(&d->arena);
     rk_buf_fini(&d->left);
-done:
-    free(use);
+    free(d->migration);
+    free(d->use);
     free(d);
-    return status;
 }

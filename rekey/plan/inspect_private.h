@@ -78,7 +78,7 @@ typedef struct rki_draft_record {
 /* An index shape in use by one kind of record. */
 typedef struct rki_use {
     size_t table;
-    size_t record; /* in rki_inspect_draft.record */
+    size_t record; /* in rk_inspect_draft.record */
     uint64_t entries;
     rki_named_shape old_key;
     bool unknown[RK_SEGMENTS_MAX]; /* no field was found for this variable */

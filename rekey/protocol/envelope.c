@@ -5,18 +5,6 @@
 
 #define VERSION 1
 
-static rk_slice id_slice(const uint8_t bytes[RK_PROTOCOL_ID_BYTES])
-{
-    return rk_slice_of(bytes, RK_PROTOCOL_ID_BYTES);
-}
-
-static void take_id(rk_reader *reader, uint8_t out[RK_PROTOCOL_ID_BYTES])
-{
-    rk_slice bytes = rk_take_exactly(reader, RK_PROTOCOL_ID_BYTES);
-    if (reader->ok)
-        memcpy(out, bytes.ptr, RK_PROTOCOL_ID_BYTES);
-}
-
 static void take_version(rk_reader *reader)
 {
     if (rk_take_u8(reader) != VERSION)
@@ -30,8 +18,8 @@ rk_status rk_envelope_encode(const rk_envelope *envelope, rk_buf *out, rk_error 
     rki_writer writer = rki_writer_begin(out, err);
     assert(envelope->kind >= RK_REQUEST_PING && envelope->kind <= RK_REQUEST_KIND_MAX);
     rki_write_u8(&writer, VERSION);
-    rki_write_exactly(&writer, id_slice(envelope->operation.bytes));
-    rki_write_exactly(&writer, id_slice(envelope->incarnation.bytes));
+    rki_write_id(&writer, envelope->operation.bytes);
+    rki_write_id(&writer, envelope->incarnation.bytes);
     rki_write_u8(&writer, (uint8_t)envelope->kind);
     rki_write_bytes(&writer, envelope->body);
     return rki_writer_end(&writer);
@@ -42,8 +30,8 @@ rk_status rk_envelope_decode(rk_slice bytes, rk_envelope *out, rk_error *err)
     rk_reader reader = rk_reader_of(bytes);
     rk_envelope envelope = {0};
     take_version(&reader);
-    take_id(&reader, envelope.operation.bytes);
-    take_id(&reader, envelope.incarnation.bytes);
+    rki_take_id(&reader, envelope.operation.bytes);
+    rki_take_id(&reader, envelope.incarnation.bytes);
     uint8_t kind = rk_take_u8(&reader);
     if (kind < RK_REQUEST_PING || kind > RK_REQUEST_KIND_MAX)
         reader.ok = false;
@@ -105,7 +93,7 @@ rk_status rk_reply_encode(const rk_reply *reply, rk_buf *out, rk_error *err)
     static const rk_error none = {0};
     rki_writer writer = rki_writer_begin(out, err);
     rki_write_u8(&writer, VERSION);
-    rki_write_exactly(&writer, id_slice(reply->incarnation.bytes));
+    rki_write_id(&writer, reply->incarnation.bytes);
     rki_write_u8(&writer, rki_status_to_wire(reply->status));
     write_error(&writer, reply->status == RK_OK ? &none : &reply->error);
     rki_write_bytes(&writer, reply->body);
@@ -117,7 +105,7 @@ rk_status rk_reply_decode(rk_slice bytes, rk_reply *out, rk_error *err)
     rk_reader reader = rk_reader_of(bytes);
     rk_reply reply = {0};
     take_version(&reader);
-    take_id(&reader, reply.incarnation.bytes);
+    rki_take_id(&reader, reply.incarnation.bytes);
     if (!rki_status_from_wire(rk_take_u8(&reader), &reply.status))
         reader.ok = false;
     take_error(&reader, &reply.error);

@@ -41,10 +41,11 @@ typedef enum rk_request_kind {
     RK_REQUEST_BATCH = 2,   /* operations on records, in one scope and transaction */
     RK_REQUEST_PAGE = 3,    /* one page of a list or a query */
     RK_REQUEST_CONTROL = 4, /* a JSON object either way: the migration (node/control.h) */
-    RK_REQUEST_SCHEMA = 5   /* whether values are JSON, for those who print them */
+    RK_REQUEST_SCHEMA = 5,  /* whether values are JSON, for those who print them */
+    RK_REQUEST_LEASE = 6    /* a worker brings what it has done, and asks for more */
 } rk_request_kind;
 
-#define RK_REQUEST_KIND_MAX RK_REQUEST_SCHEMA
+#define RK_REQUEST_KIND_MAX RK_REQUEST_LEASE
 
 typedef struct rk_envelope {
     rk_operation_name operation;
@@ -135,5 +136,37 @@ typedef struct rk_schema {
 /* The reply's body; the request has none. */
 rk_status rk_schema_encode(const rk_schema *schema, rk_buf *out, rk_error *err);
 rk_status rk_schema_decode(rk_slice body, rk_schema *out, rk_error *err);
+
+/* --- LEASE ------------------------------------------------------------------------------------ */
+
+/* What stands in offers and results is theirs who make and read them (engine/lend.h, result.h). */
+typedef struct rk_lease_request {
+    rk_operation_name worker; /* drawn by a worker at its start */
+    bool leaves;              /* it asks for nothing more */
+    bool has_result;
+    rk_operation_name lease; /* with a result: of which lease */
+    rk_slice result;
+} rk_lease_request;
+
+rk_status rk_lease_request_encode(const rk_lease_request *request, rk_buf *out, rk_error *err);
+rk_status rk_lease_request_decode(rk_slice body, rk_lease_request *out, rk_error *err);
+
+/* What became of the result that was brought. The numbers stand on the wire. */
+typedef enum rk_lease_fate {
+    RK_LEASE_NO_RESULT = 0,
+    RK_LEASE_TAKEN = 1,
+    RK_LEASE_STALE = 2 /* its lease is over, or of another incarnation: dropped */
+} rk_lease_fate;
+
+typedef struct rk_lease_reply {
+    rk_lease_fate fate;
+    bool has_offer;
+    rk_operation_name lease; /* with an offer: the name of the new lease */
+    rk_slice offer;
+    uint32_t pause_ms; /* without one: ask again after so long */
+} rk_lease_reply;
+
+rk_status rk_lease_reply_encode(const rk_lease_reply *reply, rk_buf *out, rk_error *err);
+rk_status rk_lease_reply_decode(rk_slice body, rk_lease_reply *out, rk_error *err);
 
 #endif

@@ -23,12 +23,14 @@ void rki_write_u32(rki_writer *writer, size_t value); /* RK_LIMIT past 32 bits *
 void rki_write_bytes(rki_writer *writer, rk_slice bytes);
 void rki_write_exactly(rki_writer *writer, rk_slice bytes); /* without a length before them */
 void rki_write_name(rki_writer *writer, const char *name);  /* NULL as "" */
+void rki_write_id(rki_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES]);
 void rki_write_scope(rki_writer *writer, const rk_scope *scope);
 void rki_write_ids(rki_writer *writer, const rk_id *ids, size_t count);
 
 /* Readers of more than integers. The reader is sticky about what is wrong in the bytes, and the
  * status about the arena: RK_OK means only that it had room. */
 bool rki_take_flag(rk_reader *reader);
+void rki_take_id(rk_reader *reader, uint8_t out[RK_PROTOCOL_ID_BYTES]);
 rk_scope rki_take_scope(rk_reader *reader);
 
 /* A number of things that take at least `bytes_min` each: more than can follow is a short read. */

@@ -51,6 +51,11 @@ void rki_write_name(rki_writer *writer, const char *name)
     rki_write_bytes(writer, rk_slice_str(name));
 }
 
+void rki_write_id(rki_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES])
+{
+    rki_write_exactly(writer, rk_slice_of(id, RK_PROTOCOL_ID_BYTES));
+}
+
 void rki_write_scope(rki_writer *writer, const rk_scope *scope)
 {
     rki_write_bytes(writer, scope->tenant);
@@ -74,6 +79,13 @@ bool rki_take_flag(rk_reader *reader)
     if (flag > 1)
         reader->ok = false;
     return flag == 1;
+}
+
+void rki_take_id(rk_reader *reader, uint8_t out[RK_PROTOCOL_ID_BYTES])
+{
+    rk_slice bytes = rk_take_exactly(reader, RK_PROTOCOL_ID_BYTES);
+    if (reader->ok)
+        memcpy(out, bytes.ptr, RK_PROTOCOL_ID_BYTES);
 }
 
 rk_scope rki_take_scope(rk_reader *reader)

@@ -46,6 +46,10 @@ static rk_status check_config(const rk_gate_config *config, rk_error *err)
     if (config->half_open_max < 1 || config->half_open_max > config->sessions_max)
         return rk_error_set(err, RK_INVALID, "open a gate: half_open_max is %u, not from 1 to %u",
                             config->half_open_max, config->sessions_max);
+    if (config->key_sessions_max < 1 || config->key_sessions_max > config->sessions_max)
+        return rk_error_set(err, RK_INVALID,
+                            "open a gate: key_sessions_max is %u, not from 1 to %u",
+                            config->key_sessions_max, config->sessions_max);
     return RK_OK;
 }
 
@@ -72,7 +76,7 @@ rk_status rk_gate_create(const rk_gate_config *config, rk_access *access, rk_gat
     rk_gate *gate = calloc(1, sizeof *gate);
     if (gate == NULL)
         return rk_error_set(err, RK_NOMEM, "open a gate: out of memory");
-    status = rki_table_init(&gate->table, config->sessions_max, config->half_open_max, err);
+    status = rki_table_init(&gate->table, config, err);
     if (status == RK_OK)
         status = init_locks(gate, err);
     if (status != RK_OK) {
@@ -268,7 +272,7 @@ static rk_status take_frame(rk_gate *gate, const rk_access *access, const rk_sec
                             rk_slice message, rk_buf *reply, rk_error *why)
 {
     rki_slot *slot = NULL;
-    rk_secure *ended = NULL;
+    rk_secure *ended;
     rk_status status = borrow(gate, id, &slot, why);
     if (status != RK_OK)
         return status;
@@ -276,7 +280,7 @@ static rk_status take_frame(rk_gate *gate, const rk_access *access, const rk_sec
     pthread_mutex_lock(&gate->lock);
     slot->busy = false;
     if (status == RK_OK)
-        rki_table_touch(&gate->table, slot, rk_secure_peer_of(slot->session) != NULL);
+        ended = rki_table_touch(&gate->table, slot, rk_secure_peer_of(slot->session));
     else
         ended = rki_table_remove(&gate->table, slot);
     pthread_mutex_unlock(&gate->lock);

@@ -10,10 +10,14 @@
  *   - At most sessions_max sessions; of those that wait for the end of their handshake at most
  *     half_open_max, the oldest goes first. Of the others the one idle for longest makes room, and
  *     none whose request is being handled. A hello that is refused pushes nobody out.
+ *   - At most key_sessions_max of one key: one more, once its handshake is done, takes the place of
+ *     that key's own session that has been idle for longest, never of another key's. It comes on
+ *     top only where all of those are being handled: one a thread at the most.
  *   - One request of a session is handled at a time; those of different sessions side by side.
  *   - Whatever is refused gets the same nine bytes (rk_secure_refusal).
  *
- * A session keeps its last reply, to send it again: up to twice message_bytes_max each.
+ * A session keeps its last reply, to send it again: up to twice message_bytes_max each. Of requests
+ * and of earlier replies it keeps nothing to speak of.
  *
  * Threading: any number of threads.
  */
@@ -31,11 +35,12 @@ typedef rk_status (*rk_gate_handler)(void *context, const rk_access_entry *peer,
                                      rk_buf *reply);
 
 typedef struct rk_gate_config {
-    const rk_secret_key *key; /* the node's identity; borrowed */
-    rk_slice context;         /* the cluster's name; copied */
-    size_t message_bytes_max; /* of the carriage */
-    uint32_t sessions_max;    /* 1 to 65536; more than there are threads */
-    uint32_t half_open_max;   /* 1 to sessions_max */
+    const rk_secret_key *key;  /* the node's identity; borrowed */
+    rk_slice context;          /* the cluster's name; copied */
+    size_t message_bytes_max;  /* of the carriage */
+    uint32_t sessions_max;     /* 1 to 65536; more than there are threads */
+    uint32_t half_open_max;    /* 1 to sessions_max */
+    uint32_t key_sessions_max; /* 1 to sessions_max */
     rk_gate_handler handler;
     void *handler_context;
 } rk_gate_config;

@@ -9,7 +9,7 @@
 #ifndef REKEY_REMOTE_GATE_PRIVATE_H
 #define REKEY_REMOTE_GATE_PRIVATE_H
 
-#include "transport/secure.h"
+#include "rekey/remote/gate.h"
 
 #define RKI_SESSIONS_CEILING 65536u
 
@@ -18,8 +18,9 @@ typedef struct rki_slot {
     rk_secure_id id;
     bool busy;
     bool half_open;
-    uint64_t used_at; /* by the table's count of uses */
-    uint32_t next;    /* of the same bucket, or next free */
+    rk_public_key key; /* of the peer, once it is not half-open */
+    uint64_t used_at;  /* by the table's count of uses */
+    uint32_t next;     /* of the same bucket, or next free */
 } rki_slot;
 
 typedef struct rki_table {
@@ -28,15 +29,15 @@ typedef struct rki_table {
     uint32_t bucket_mask;
     uint32_t slots_max;
     uint32_t half_open_max;
+    uint32_t key_sessions_max;
     uint32_t free;
     uint32_t used;
     uint32_t half_open;
     uint64_t uses;
 } rki_table;
 
-/* RK_NOMEM. */
-rk_status rki_table_init(rki_table *table, uint32_t sessions_max, uint32_t half_open_max,
-                         rk_error *err);
+/* By the maxima of the config, which are in their bounds. RK_NOMEM. */
+rk_status rki_table_init(rki_table *table, const rk_gate_config *config, rk_error *err);
 void rki_table_fini(rki_table *table); /* destroys all sessions; zeroed is allowed */
 
 /* Takes a half-open session in. The one that had to make room for it is handed out, to be destroyed
@@ -47,8 +48,9 @@ bool rki_table_put(rki_table *table, rk_secure *session, rk_secure **evicted);
 /* NULL when there is none. */
 rki_slot *rki_table_find(rki_table *table, const rk_secure_id *id);
 
-/* Counts as used now; half-open until it `is_established`. */
-void rki_table_touch(rki_table *table, rki_slot *slot, bool is_established);
+/* Counts as used now; half-open until its peer has proved a key (NULL before). The session of the
+ * same key that then has to go is handed out, else NULL. */
+rk_secure *rki_table_touch(rki_table *table, rki_slot *slot, const rk_secure_peer *peer);
 
 /* Frees the slot and hands its session out. */
 rk_secure *rki_table_remove(rki_table *table, rki_slot *slot);

@@ -16,10 +16,11 @@ static void link_all(rki_table *table)
     table->free = 0;
 }
 
-rk_status rki_table_init(rki_table *table, uint32_t sessions_max, uint32_t half_open_max,
-                         rk_error *err)
+rk_status rki_table_init(rki_table *table, const rk_gate_config *config, rk_error *err)
 {
-    assert(half_open_max >= 1 && half_open_max <= sessions_max);
+    uint32_t sessions_max = config->sessions_max;
+    assert(config->half_open_max >= 1 && config->half_open_max <= sessions_max);
+    assert(config->key_sessions_max >= 1 && config->key_sessions_max <= sessions_max);
     assert(sessions_max <= RKI_SESSIONS_CEILING);
     uint32_t buckets = 1;
     while (buckets < sessions_max)
@@ -28,7 +29,8 @@ rk_status rki_table_init(rki_table *table, uint32_t sessions_max, uint32_t half_
                       .buckets = calloc(buckets, sizeof *made.buckets),
                       .bucket_mask = buckets - 1,
                       .slots_max = sessions_max,
-                      .half_open_max = half_open_max};
+                      .half_open_max = config->half_open_max,
+                      .key_sessions_max = config->key_sessions_max};
     if (made.slots == NULL || made.buckets == NULL) {
         free(made.slots);
         free(made.buckets);
@@ -68,15 +70,6 @@ rki_slot *rki_table_find(rki_table *table, const rk_secure_id *id)
 
 /* --- coming and going ------------------------------------------------------------------------- */
 
-void rki_table_touch(rki_table *table, rki_slot *slot, bool is_established)
-{
-    slot->used_at = ++table->uses;
-    if (slot->half_open && is_established) {
-        slot->half_open = false;
-        table->half_open--;
-    }
-}
-
 rk_secure *rki_table_remove(rki_table *table, rki_slot *slot)
 {
     rk_secure *session = slot->session;
@@ -105,6 +98,35 @@ static rki_slot *idlest(rki_table *table, bool half_open)
             found = slot;
     }
     return found;
+}
+
+/* Looks through the table once a handshake, which costs more than that. */
+static rki_slot *one_too_many(rki_table *table, const rki_slot *newest)
+{
+    rki_slot *found = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < table->slots_max; i++) {
+        rki_slot *slot = &table->slots[i];
+        if (slot->session == NULL || slot->half_open ||
+            memcmp(&slot->key, &newest->key, sizeof slot->key) != 0)
+            continue;
+        count++;
+        if (slot != newest && !slot->busy && (found == NULL || slot->used_at < found->used_at))
+            found = slot;
+    }
+    return count > table->key_sessions_max ? found : NULL;
+}
+
+rk_secure *rki_table_touch(rki_table *table, rki_slot *slot, const rk_secure_peer *peer)
+{
+    slot->used_at = ++table->uses;
+    if (!slot->half_open || peer == NULL)
+        return NULL;
+    slot->half_open = false;
+    slot->key = peer->key;
+    table->half_open--;
+    rki_slot *victim = one_too_many(table, slot);
+    return victim == NULL ? NULL : rki_table_remove(table, victim);
 }
 
 /* Whose handshake goes on must not push out more than half_open_max of those that are at work: a

@@ -152,13 +152,14 @@ static json_t *nodes_of(const rk_report_part *parts, size_t count)
 {
     json_t *nodes = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(nodes,
-                              json_pack("{s:s, s:s, s:I, s:O?, s:O?, s:O*}", "name", parts[i].node,
-                                        "phase", rk_report_text(parts[i].report, "phase"), "epoch",
-                                        integer_of(parts[i].report, "epoch"), "running",
-                                        json_object_get(parts[i].report, "running"), "stopped_by",
-                                        json_object_get(parts[i].report, "stopped_by"), "promised",
-                                        json_object_get(parts[i].report, "promised")));
+        json_array_append_new(
+            nodes, json_pack("{s:s, s:s, s:I, s:O?, s:O?, s:O*, s:O*}", "name", parts[i].node,
+                             "phase", rk_report_text(parts[i].report, "phase"), "epoch",
+                             integer_of(parts[i].report, "epoch"), "running",
+                             json_object_get(parts[i].report, "running"), "stopped_by",
+                             json_object_get(parts[i].report, "stopped_by"), "promised",
+                             json_object_get(parts[i].report, "promised"), "workers",
+                             json_object_get(parts[i].report, "workers")));
     return nodes;
 }
 

@@ -91,8 +91,9 @@ json_t *rk_report_quarantine_merge(const rk_report_part *parts, size_t count);
 /* --- audit ------------------------------------------------------------------------------------ */
 
 /* {"entries", "head", "whole"?}: the entries from number *next on, about bytes_max bytes of them.
- * *next becomes where the next page begins, 0 at the end. `verify`: RK_CORRUPT unless the whole
- * chain is sound. An entry that cannot be read ends a page, and fails the one it is first in. */
+ * *next becomes where the next page begins, 0 at the end. `verify`: RK_CORRUPT unless the page
+ * is a sound part of the chain, and the last one its end. An entry that cannot be read ends a page,
+ * and fails the one it is first in. */
 rk_status rk_report_audit(rk_view *view, rk_table meta, size_t bytes_max, bool verify,
                           uint64_t *next, json_t **out, rk_error *err);
 

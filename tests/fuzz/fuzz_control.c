@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "rekey/report/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

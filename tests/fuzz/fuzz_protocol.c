@@ -7,7 +7,19 @@
 #define ARENA_FACTOR   32 /* "a small multiple" of protocol.h */
 #define ARENA_AT_LEAST 4096
 
-enum { ENVELOPE, REPLY, BATCH, RESULT, FAILED, QUESTION, PAGE, SCHEMA, KIND_COUNT };
+enum {
+    ENVELOPE,
+    REPLY,
+    BATCH,
+    RESULT,
+    FAILED,
+    QUESTION,
+    PAGE,
+    SCHEMA,
+    LEASE_REQUEST,
+    LEASE_REPLY,
+    KIND_COUNT
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -81,6 +93,23 @@ static rk_status read_rest(int kind, rk_slice bytes, rk_buf *again, rk_error *er
     return status;
 }
 
+static rk_status read_lease(int kind, rk_slice bytes, rk_buf *again, rk_error *err)
+{
+    rk_lease_request request;
+    rk_lease_reply reply;
+    rk_status status;
+    if (kind == LEASE_REQUEST) {
+        status = rk_lease_request_decode(bytes, &request, err);
+        if (status == RK_OK)
+            check(rk_lease_request_encode(&request, again, NULL) == RK_OK);
+    } else {
+        status = rk_lease_reply_decode(bytes, &reply, err);
+        if (status == RK_OK)
+            check(rk_lease_reply_encode(&reply, again, NULL) == RK_OK);
+    }
+    return status;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     rk_arena arena;
@@ -97,6 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         status = read_results(bytes, &again, &err);
     else if (kind == BATCH || kind == QUESTION || kind == PAGE)
         status = read_records(kind, bytes, &arena, &again, &err);
+    else if (kind == LEASE_REQUEST || kind == LEASE_REPLY)
+        status = read_lease(kind, bytes, &again, &err);
     else
         status = read_rest(kind, bytes, &again, &err);
     check(status == RK_OK || status == RK_CORRUPT);

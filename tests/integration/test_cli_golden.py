@@ -15,8 +15,8 @@ LINT = os.path.join(GOLDEN, "lint")
 UPDATE = os.environ.get("REKEY_UPDATE_GOLDEN") == "1"
 
 COMMANDS = ["approve", "audit", "contract", "delete", "demo", "flip", "get", "inspect",
-            "isolation", "keygen", "lint", "list", "plan", "put", "quarantine", "query",
-            "register", "rollback", "run", "seed", "show", "status", "verify"]
+            "isolation", "keygen", "lint", "list", "node", "plan", "put", "quarantine", "query",
+            "register", "rollback", "run", "seed", "show", "status", "verify", "worker"]
 SCOPE = ["--tenant", "synthetic-1", "--capsule", "PRODUS", "--entity", "Contract"]
 
 # What differs from run to run, and the word that stands for it.

@@ -126,6 +126,15 @@ class WholeMigration(Cluster):
         self.assert_phases("flipped")
         self.assert_as_quiet(spec, "flipped")
 
+    def test_no_canary_tenants(self):
+        """The same exit code as of one store."""
+        with open(self.spec(), encoding="utf-8") as file:
+            text = file.read().replace("  canary: [synthetic-1, synthetic-2]", "  canary: []")
+        spec = self.write_spec(MIGRATIONS["dual-write"], text)
+        plan = self.plan_cluster(self.make_running(spec=spec))
+        result = self.run_cluster(plan, "--tier", "canary", code=USAGE)
+        self.assert_refused(result, "canary")
+
     def test_an_operator_migrates(self):
         """Of sockets in files, too."""
         spec = self.spec()

@@ -5,7 +5,7 @@ import subprocess
 import time
 import unittest
 
-from clustertest import ClusterCase
+from clustertest import ClusterCase, write
 from rekeytest import TRY_AGAIN, environment, wait_until
 
 GET = ["--tenant", "{}", "--capsule", "PRODUS", "--entity", "FinancialConfig"]
@@ -83,6 +83,35 @@ class Decision(ClusterCase):
         wait_until(lambda: self.phases() == self.all_in("flipped"), "it has learned it",
                    LEARNS_SECONDS + time.monotonic() - began)
         self.assertNotEqual(TRY_AGAIN, self.read_at(away, code=None).code)
+
+    def replace_key(self, node):
+        """The node has another key from now on, in its own file and in everybody's."""
+        old = self.keys.pop(node.name)
+        for end in (".key", ".key.pub"):
+            os.remove(self.path(node.name + end))
+        new = self.make_key(node.name)
+        self.key_entries[node.name] = self.key_entries[node.name].replace(old, new)
+        self.write_keys()
+        for who in ("coordinator", "operator"):
+            write(self.as_who(who), self.cluster_text(who))
+        write(self.cluster_file, self.cluster_text("coordinator"))
+
+    def test_a_node_that_asks_learns_of_a_new_key(self):
+        """It has asked by the old one, and is told by a signal that the files have changed."""
+        away = self.others[-1]
+        self.die("dies_decided", "flip")
+        for node in self.nodes.values():  # the decider first: nobody has heard of it yet
+            node.kill()
+        away.start()
+        wait_until(lambda: "ask what became of a promise" in away.log, "it has asked",
+                   LEARNS_SECONDS)
+        self.replace_key(self.decider)
+        self.decider.start()
+        away.process.send_signal(signal.SIGHUP)
+        for node in self.others[:-1]:
+            node.start()
+        wait_until(lambda: self.phases() == self.all_in("flipped"), "all have learned it",
+                   LEARNS_SECONDS)
 
     def test_undecided(self):
         """All have promised; nobody flips, everybody serves; the next coordinator begins anew."""

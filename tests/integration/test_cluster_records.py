@@ -13,6 +13,7 @@ from clustertest import STOP_SECONDS, ClusterCase, Node, free_port, write
 
 TABLE = "platform_data"
 TENANTS = ("synthetic-1", "tenant-0003", "acme", "globex", "initech")
+REFUSALS_LOGGED = 20  # in a minute
 
 
 def weight(node, tenant):
@@ -161,14 +162,27 @@ class Rights(Records):
         self.get("x", who="stranger", code=NOT_APPROVED)
         self.put("x", who="stranger", code=NOT_APPROVED)
 
-    def test_a_key_that_only_we_have_authorized(self):
-        """Our own list says yes; the nodes' say no."""
+    def forged(self):
+        """A cluster file of a stranger whose own list of keys says yes."""
         os.makedirs(self.path("forged"))
         entry = f"  - {{key: {self.keys['stranger']}, role: operator, name: me}}\n"
         write(self.path("forged", "keys.yaml"),
               "keys:\n" + "".join(self.key_entries.values()) + entry)
         text = self.cluster_text("stranger").replace("stranger.key", "../stranger.key")
-        forged = write(self.path("forged", "cluster.yaml"), text)
+        return write(self.path("forged", "cluster.yaml"), text)
+
+    def test_strangers_fill_no_log(self):
+        """The first of a minute are told of, the others counted."""
+        forged = self.forged()
+        for _ in range(REFUSALS_LOGGED + 10):
+            self.rekey("status", "--cluster", forged, code=NOT_APPROVED)
+        lines = [line for node in self.nodes.values() for line in node.log.splitlines()
+                 if "is not authorized" in line]
+        self.assertEqual(REFUSALS_LOGGED, len(lines), lines)
+
+    def test_a_key_that_only_we_have_authorized(self):
+        """Our own list says yes; the nodes' say no."""
+        forged = self.forged()
         self.rekey("status", "--cluster", forged, code=NOT_APPROVED)
         self.rekey("get", *self.scope(), "--id", "contract_id=x", "--cluster", forged,
                    code=NOT_APPROVED)

@@ -58,11 +58,11 @@ class Page(unittest.TestCase):
 
     def test_operations(self):
         table = between(self.control, "static const operation operations[] = {", "};")
-        in_code = re.findall(r'\{"([a-z_]+)", (true|false), op_', table)
+        in_code = re.findall(r'\{"([a-z_]+)", (BESIDE|ALONE|LEADS), op_', table)
         on_page = cells(self.page, "| op | members |")
         self.assertEqual(sorted(name for name, _ in in_code), sorted(on_page))
-        for name, leads in in_code:
-            if leads == "true":
+        for name, order in in_code:
+            if order == "LEADS":
                 self.assertIn("leader", on_page[name], name)
 
     def test_kinds_of_work(self):
@@ -71,8 +71,8 @@ class Page(unittest.TestCase):
                          sorted(rows(self.page, "| kind | members |")))
 
     def test_words(self):
-        goals = between(read("rekey", "node", "message.c"), "goals[] = {", "}")
-        decided = between(read("rekey", "node", "message.c"), "decided_words[] = {", "}")
+        goals = between(read("rekey", "message", "message.c"), "goals[] = {", "}")
+        decided = between(read("rekey", "message", "message.c"), "decided_words[] = {", "}")
         states = between(self.work, "run_states[] = {", "}")
         statuses = between(read("rekey", "base", "status.c"), "names[] = {", "}")
         page = " ".join(self.page.split())

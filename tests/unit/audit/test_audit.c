@@ -63,11 +63,31 @@ static void put(rk_txn *txn, rk_table meta, rk_slice key, const raw *what)
     must(rk_txn_put(txn, meta, key, rk_slice_of(what->bytes, what->len), NULL), NULL);
 }
 
+static rk_status check_in_parts(rk_view *view, rk_table meta, uint64_t entries_max, rk_error *err)
+{
+    uint64_t next = 1;
+    rk_status status = RK_OK;
+    for (int parts = 0; status == RK_OK && next > 0; parts++) {
+        assert_in_range(parts, 0, ENTRIES);
+        status = rk_audit_check_part(view, meta, entries_max, &next, err);
+    }
+    return status;
+}
+
+/* Whole, and in parts of each length: all must say the same. */
 static rk_status check(rk_txn *txn, rk_table meta, rk_error *err)
 {
     uint64_t entries = 77;
-    rk_status status = rk_audit_check(rk_txn_view(txn), meta, &entries, err);
+    rk_error whole = {0};
+    rk_status status = rk_audit_check(rk_txn_view(txn), meta, &entries, &whole);
     assert_int_equal(entries, status == RK_OK ? ENTRIES : 77);
+    for (uint64_t length = 1; length <= ENTRIES + 1; length++) {
+        rk_error why = {0};
+        assert_int_equal(check_in_parts(rk_txn_view(txn), meta, length, &why), status);
+        assert_string_equal(why.message, whole.message);
+    }
+    if (status != RK_OK && err)
+        *err = whole;
     return status;
 }
 

@@ -83,6 +83,21 @@ static void digests_are_known(void **state)
     }
 }
 
+/* From the reference code of SipHash-2-4: its key, and its messages of 0, 1 and 15 bytes. */
+static void short_digests_are_known(void **state)
+{
+    (void)state;
+    rk_short_key key;
+    uint8_t message[15];
+    for (uint8_t i = 0; i < sizeof key.bytes; i++)
+        key.bytes[i] = i;
+    for (uint8_t i = 0; i < sizeof message; i++)
+        message[i] = i;
+    assert_true(rk_digest_short(&key, RK_SLICE_EMPTY) == UINT64_C(0x726fdb47dd0e0e31));
+    assert_true(rk_digest_short(&key, rk_slice_of(message, 1)) == UINT64_C(0x74f839c593dc67fd));
+    assert_true(rk_digest_short(&key, rk_slice_of(message, 15)) == UINT64_C(0xa129ca6149be45e5));
+}
+
 static const struct {
     const char *name;
     const char *text;
@@ -204,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(digests_are_known),
+        cmocka_unit_test(short_digests_are_known),
         cmocka_unit_test(hex_is_read_strictly),
         cmocka_unit_test(a_signature_is_known),
         cmocka_unit_test(a_signature_holds_for_one_thing),

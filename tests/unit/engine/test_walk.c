@@ -156,7 +156,7 @@ static void walk(const rki_job *job, const rk_checkpoint *from, items *out)
     rki_chunk chunk;
     rk_error err = {0};
     rk_status status;
-    must(rki_chunk_init(&chunk, &err), &err);
+    must(rki_chunk_init(&chunk, NULL, &err), &err);
     must(rki_walker_create(job, from, &walker, &err), &err);
     out->count = 0;
     while ((status = rki_walker_next(walker, &chunk, &err)) == RK_OK) {
@@ -239,6 +239,49 @@ static void check_store(const items *all, size_t value_bytes)
     yard_close(&y);
 }
 
+/* --- positions -------------------------------------------------------------------------------- */
+
+/* Chunks that begin at the same place have the same records, as far as both go. */
+static void assert_alike(const rki_chunk *a, const rki_chunk *b, const char *where)
+{
+    size_t least = a->count < b->count ? a->count : b->count;
+    if (least == 0 && a->count + b->count > 0)
+        fail_msg("%s: a chunk of %zu records, and one of %zu", where, a->count, b->count);
+    for (size_t i = 0; i < least; i++)
+        if (!rk_slice_equal(a->work[i].key, b->work[i].key) || a->work[i].rank != b->work[i].rank)
+            fail_msg("%s: at %zu another record", where, i);
+}
+
+/* Another walker is placed wherever this one begins a chunk. */
+static void check_positions(const rki_job *job, const rki_chunk_limits *limits)
+{
+    const char *name = rki_job_rule_of(job->kind)->name;
+    rki_walker *walker = NULL;
+    rki_walker *other = NULL;
+    rki_chunk chunk;
+    rki_chunk again;
+    rk_checkpoint position;
+    rk_error err = {0};
+    rk_status status = RK_OK;
+    must(rki_chunk_init(&chunk, limits, &err), &err);
+    must(rki_chunk_init(&again, limits, &err), &err);
+    must(rki_walker_create(job, NULL, &walker, &err), &err);
+    must(rki_walker_create(job, NULL, &other, &err), &err);
+    while (status == RK_OK) {
+        rki_walker_position(walker, &position);
+        must(rki_walker_place(other, &position, &err), &err);
+        status = rki_walker_next(walker, &chunk, &err);
+        assert_int_equal(rki_walker_next(other, &again, &err), status);
+        if (status == RK_OK)
+            assert_alike(&chunk, &again, name);
+    }
+    assert_int_equal(status, RK_NOT_FOUND);
+    rki_walker_destroy(other);
+    rki_walker_destroy(walker);
+    rki_chunk_fini(&again);
+    rki_chunk_fini(&chunk);
+}
+
 /* --- tests ------------------------------------------------------------------------------------ */
 
 static void small_tenants_come_in_order(void **state)
@@ -265,6 +308,29 @@ static void large_tenants_come_in_the_same_order(void **state)
         make_items(&prng, large[i], &all);
         check_store(&all, 2);
         check_store(&all, LONG_VALUE_BYTES);
+    }
+}
+
+/* Chunks of a few records, which end between tenants, ranks and keys. */
+static void a_walk_can_be_joined_at_any_chunk(void **state)
+{
+    (void)state;
+    static items all;
+    for (uint32_t records_max = 1; records_max < 40; records_max += 3) {
+        const rki_chunk_limits limits = {records_max, RKI_CHUNK_BYTES_MAX};
+        rk_prng prng;
+        yard y;
+        rk_prng_init(&prng, records_max);
+        make_items(&prng, records_max % 2 ? "b" : NULL, &all);
+        yard_open(&y, RK_STRATEGY_DUAL_WRITE);
+        store_items(&y, &all, 2);
+        for (size_t j = 0; j < sizeof jobs / sizeof *jobs; j++) {
+            for (int tier = 0; tier < RK_TIER_COUNT; tier++) {
+                rki_job job = yard_job(&y, jobs[j], (rk_tier)tier);
+                check_positions(&job, &limits);
+            }
+        }
+        yard_close(&y);
     }
 }
 
@@ -296,7 +362,7 @@ static void many_records_come_once(void **state)
     }
     shelf_commit(txn);
     rki_job job = yard_job(&y, RK_JOB_BACKFILL, RK_TIER_PRODUCTION);
-    must(rki_chunk_init(&chunk, &err), &err);
+    must(rki_chunk_init(&chunk, NULL, &err), &err);
     must(rki_walker_create(&job, NULL, &walker, &err), &err);
     while (rki_walker_next(walker, &chunk, &err) == RK_OK) {
         assert_true(chunk.count <= RKI_CHUNK_RECORDS_MAX);
@@ -319,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_tenants_come_in_order),
         cmocka_unit_test(large_tenants_come_in_the_same_order),
+        cmocka_unit_test(a_walk_can_be_joined_at_any_chunk),
         cmocka_unit_test(an_empty_store_has_no_records),
         cmocka_unit_test(many_records_come_once),
     };

@@ -54,7 +54,7 @@ static void crew_start(crew *c, yard *y, rk_job kind, const rk_checkpoint *from)
     c->writer.point.epoch = c->job.tier_epoch;
     must(rki_walker_create(&c->job, from, &c->walker, &err), &err);
     must(rk_transformer_create(y->spec, &y->tables, 511, 0, &c->transformer, &err), &err);
-    must(rki_chunk_init(&c->chunk, &err), &err);
+    must(rki_chunk_init(&c->chunk, NULL, &err), &err);
     c->chunk.ops = calloc((size_t)512 * RKI_UNIT_OPS_MAX, sizeof *c->chunk.ops);
     assert_non_null(c->chunk.ops);
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "rekey/engine/process.h"
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 
 #define STEPS_MAX 100000
 
@@ -20,6 +20,8 @@ const rk_access_entry a_client = {.key = {{4}},
                                   .name = "clea",
                                   .tenants = {.all = true},
                                   .capsules = {.all = true}};
+
+const rk_work_asker tess = {.name = "tess", .key = &a_coordinator.key};
 
 /* --- the clock -------------------------------------------------------------------------------- */
 
@@ -237,10 +239,10 @@ char *desk_plan(desk *d)
     rk_plan *whole = NULL;
     json_t *order = json_pack("{s:s, s:s, s:s, s:o}", "name", "plan", "kind", "plan", "spec_path",
                               "specs/yard.yaml", "spec", desk_spec(d));
-    must(rk_work_start(d->work, order, "test", &d->err), &d->err);
+    must(rk_work_start(d->work, order, &tess, &d->err), &d->err);
     json_decref(order);
     desk_work(d);
-    json_t *polled = rk_work_poll(d->work, "plan");
+    json_t *polled = rk_work_poll(d->work, "plan", &tess);
     assert_string_equal(text_at(polled, "state"), "finished");
     must(rk_plan_parse(rk_slice_str(text_at(polled, "result")), "it", &shard.plan, &d->err),
          &d->err);

@@ -54,6 +54,7 @@ void desk_work(desk *d);
 #define TOKEN_2 "ff0102030405060708090a0b0c0d0e0f"
 
 extern const rk_access_entry an_operator, a_coordinator, a_node, a_client;
+extern const rk_work_asker tess; /* asks for work with a_coordinator's key; leads nothing */
 
 /* The request in JSON, with ' for each ". The reply is a new object, NULL unless RK_OK. */
 rk_status desk_ask(desk *d, const rk_access_entry *peer, const char *request, json_t **reply);

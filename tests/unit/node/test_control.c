@@ -5,10 +5,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "tests/unit/node/desk.h"
 
 #define FIRST  "'epoch': 1, 'token': '" TOKEN_1 "', 'holder': 'carl@host 17'"
@@ -44,7 +45,7 @@ static void run(desk *d, const char *request, const char *state)
     desk_must(d, request);
     json_t *order = json_of(request);
     desk_work(d);
-    json_t *work = rk_work_poll(d->work, text_at(order, "name"));
+    json_t *work = rk_work_poll(d->work, text_at(order, "name"), &tess);
     if (strcmp(text_at(work, "state"), state) != 0)
         fail_msg("%s: %s: %s", request, text_at(work, "state"),
                  text_at(json_object_get(work, "error"), "message"));
@@ -316,6 +317,31 @@ static void test_lists(void **state)
     desk_close(&d);
 }
 
+static void look_about(void *context)
+{
+    desk *d = context;
+    alarm(60); /* instead of waiting for a lock that is ours */
+    desk_must(d, "{'op': 'audit', 'verify': true}");
+    desk_must(d, "{'op': 'quarantine'}");
+    desk_must(d, "{'op': 'status'}");
+    desk_must(d, "{'op': 'look'}");
+    desk_must(d, "{'op': 'health'}");
+    alarm(0);
+}
+
+/* Who looks does not wait for what changes something, nor the other way round. */
+static void test_looks_go_beside(void **state)
+{
+    (void)state;
+    desk d;
+    desk_open(&d);
+    d.time.on_wall = look_about; /* in the midst of the claim */
+    d.time.on_wall_context = &d;
+    desk_must(&d, CLAIM);
+    assert_null(d.time.on_wall);
+    desk_close(&d);
+}
+
 /* A store that cannot be read says so; look does not stay silent. */
 static void test_look_at_a_damaged_store(void **state)
 {
@@ -351,13 +377,84 @@ static void test_work(void **state)
     assert_string_equal(text_at(json_object_get(reply, "work"), "state"), "going");
     json_decref(reply);
     desk_refuses(&d, "{'op': 'start', 'name': 'b', 'kind': 'verify'}", RK_BUSY, "at a");
-    desk_must(&d, "{'op': 'cancel', 'name': 'a'}");
+    desk_must(&d, "{'op': 'cancel', " FIRST ", 'name': 'a'}");
     desk_work(&d);
     reply = desk_get(&d, "{'op': 'poll', 'name': 'a'}");
     assert_string_equal(text_at(json_object_get(reply, "work"), "state"), "stopped");
     json_decref(reply);
     desk_refuses(&d, "{'op': 'start', 'name': '', 'kind': 'verify'}", RK_INVALID, "name");
     desk_close(&d);
+}
+
+static void must_be(desk *d, const char *name, const char *state)
+{
+    json_t *work = rk_work_poll(d->work, name, &tess);
+    assert_string_equal(text_at(work, "state"), state);
+    json_decref(work);
+}
+
+/* A run is its leader's, or the next one's. */
+static void test_who_cancels_a_run(void **state)
+{
+    (void)state;
+    desk d;
+    json_t *reply;
+    desk_open(&d);
+    desk_must(&d, CLAIM);
+    desk_must(&d, "{'op': 'start', " FIRST ", 'name': 'a', 'kind': 'run', 'goal': 'backfilled'}");
+    desk_refuses(&d, "{'op': 'cancel', 'name': 'a'}", RK_AUTH, "only who leads");
+    desk_refuses(&d, "{'op': 'cancel', " SECOND ", 'name': 'a'}", RK_BUSY, "carl@host 17");
+    assert_int_equal(desk_ask(&d, &an_operator, "{'op': 'cancel', 'name': 'a'}", &reply), RK_AUTH);
+    rk_work_step(d.work, 0);
+    must_be(&d, "a", "going");
+    desk_must(&d, "{'op': 'cancel', 'name': 'b'}"); /* which is not there */
+    desk_must(&d, "{'op': 'cancel', " FIRST ", 'name': 'a'}");
+    rk_work_step(d.work, 0);
+    must_be(&d, "a", "stopped");
+    desk_close(&d);
+}
+
+/* Other work is its key's. */
+static void test_who_cancels_other_work(void **state)
+{
+    (void)state;
+    desk d;
+    json_t *reply;
+    desk_open(&d);
+    desk_must(&d, CLAIM);
+    desk_must(&d, "{'op': 'start', 'name': 'v', 'kind': 'verify'}");
+    assert_int_equal(desk_ask(&d, &an_operator, "{'op': 'cancel', 'name': 'v'}", &reply), RK_AUTH);
+    assert_non_null(strstr(d.err.message, "the key that ordered it"));
+    rk_work_step(d.work, 0);
+    must_be(&d, "v", "going");
+    desk_must(&d, "{'op': 'cancel', 'name': 'v'}");
+    rk_work_step(d.work, 0);
+    must_be(&d, "v", "stopped");
+    desk_close(&d);
+}
+
+/* Whoever else looks keeps nothing alive. */
+static void test_polls_of_others(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {"{'op': 'start', " FIRST
+                                         ", 'name': 'a', 'kind': 'run', 'goal': 'backfilled'}",
+                                         "{'op': 'start', 'name': 'a', 'kind': 'verify'}"};
+    for (size_t i = 0; i < COUNT(orders); i++) {
+        desk d;
+        json_t *reply;
+        desk_open(&d);
+        desk_must(&d, CLAIM);
+        desk_must(&d, orders[i]);
+        d.time.monotonic_jump_ns += (RK_WORK_LEASE_MS - 1000) * UINT64_C(1000000);
+        assert_int_equal(desk_ask(&d, &an_operator, "{'op': 'poll', 'name': 'a'}", &reply), RK_OK);
+        assert_string_equal(text_at(json_object_get(reply, "work"), "state"), "going");
+        json_decref(reply);
+        d.time.monotonic_jump_ns += 2000 * UINT64_C(1000000);
+        rk_work_step(d.work, 0);
+        must_be(&d, "a", "stopped");
+        desk_close(&d);
+    }
 }
 
 /* A coordinator that only polls goes on leading. */
@@ -656,8 +753,12 @@ int main(void)
         cmocka_unit_test(test_health),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_looks_go_beside),
         cmocka_unit_test(test_look_at_a_damaged_store),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_who_cancels_a_run),
+        cmocka_unit_test(test_who_cancels_other_work),
+        cmocka_unit_test(test_polls_of_others),
         cmocka_unit_test(test_polls_hold_the_lead),
         cmocka_unit_test(test_reply_that_does_not_fit),
         cmocka_unit_test(test_register),

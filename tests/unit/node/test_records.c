@@ -618,7 +618,7 @@ static void test_other_requests(void **state)
     rk_buf_fini(&a.body);
     rk_buf_append_str(&bytes, "not a request", NULL);
     for (int kind = RK_REQUEST_PING; kind <= RK_REQUEST_KIND_MAX; kind++) {
-        if (kind == RK_REQUEST_PING || kind == RK_REQUEST_CONTROL) {
+        if (kind == RK_REQUEST_PING || kind == RK_REQUEST_CONTROL || kind == RK_REQUEST_LEASE) {
             const rk_envelope envelope = {.kind = (rk_request_kind)kind};
             rk_buf_init(&a.body, BYTES_MAX);
             assert_int_equal(

@@ -19,6 +19,7 @@
 
 typedef struct counter {
     desk desk;
+    rk_leases *leases;
     rk_service *service;
     rk_buf reply; /* the last, as it was sent */
     rk_reply said;
@@ -26,10 +27,12 @@ typedef struct counter {
 
 static void start(counter *c)
 {
+    must(rk_leases_create(&c->desk.clock, 1, BODY_BYTES_MAX, &c->leases, NULL), NULL);
     rk_service_config config = {.store = desk_store(&c->desk),
                                 .cluster = &c->desk.cluster,
                                 .self = 0,
                                 .control = c->desk.control,
+                                .leases = c->leases,
                                 .body_bytes_max = BODY_BYTES_MAX};
     must(rk_service_create(&config, &c->service, &c->desk.err), &c->desk.err);
 }
@@ -48,6 +51,7 @@ static void counter_open(counter *c, bool is_bare)
 static void counter_close(counter *c)
 {
     rk_service_destroy(c->service);
+    rk_leases_destroy(c->leases);
     desk_close(&c->desk);
     rk_buf_fini(&c->reply);
 }
@@ -55,6 +59,7 @@ static void counter_close(counter *c)
 static void counter_restart(counter *c)
 {
     rk_service_destroy(c->service);
+    rk_leases_destroy(c->leases);
     must(desk_restart(&c->desk), &c->desk.err);
     start(c);
 }
@@ -240,6 +245,36 @@ static void test_in_doubt(void **state)
     counter_close(&c);
 }
 
+/* Whoever has the node's own key, and nobody else. */
+static void test_who_is_a_worker(void **state)
+{
+    (void)state;
+    counter c;
+    rk_buf body;
+    rk_lease_request request = {.worker = {{1}}, .leaves = true};
+    rk_lease_reply reply;
+    rk_access_entry another = a_node;
+    const rk_access_entry *const others[] = {&an_operator, &a_coordinator, &a_client, &another};
+    counter_open(&c, false);
+    c.desk.nodes[0].key = a_node.key;
+    another.key.bytes[0]++;
+    rk_buf_init(&body, BODY_BYTES_MAX);
+    must(rk_lease_request_encode(&request, &body, NULL), NULL);
+    for (uint8_t i = 0; i < COUNT(others); i++) {
+        must(send_to(&c, others[i], i, NULL, RK_REQUEST_LEASE, rk_buf_slice(&body)), NULL);
+        assert_int_equal(c.said.status, RK_AUTH);
+        assert_int_equal(c.said.body.len, 0);
+    }
+    must(send_to(&c, &a_node, 9, NULL, RK_REQUEST_LEASE, rk_buf_slice(&body)), NULL);
+    assert_int_equal(c.said.status, RK_OK);
+    must(rk_lease_reply_decode(c.said.body, &reply, NULL), NULL);
+    assert_false(reply.has_offer);
+    must(send_to(&c, &a_node, 10, NULL, RK_REQUEST_LEASE, RK_SLICE_LITERAL("no request")), NULL);
+    assert_int_equal(c.said.status, RK_CORRUPT);
+    rk_buf_fini(&body);
+    counter_close(&c);
+}
+
 static void test_other_kinds(void **state)
 {
     (void)state;
@@ -316,8 +351,8 @@ int main(void)
         cmocka_unit_test(test_twice),           cmocka_unit_test(test_refused_twice),
         cmocka_unit_test(test_two_peers),       cmocka_unit_test(test_another_incarnation),
         cmocka_unit_test(test_get_is_not_kept), cmocka_unit_test(test_busy_may_be_tried_again),
-        cmocka_unit_test(test_in_doubt),        cmocka_unit_test(test_other_kinds),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_in_doubt),        cmocka_unit_test(test_who_is_a_worker),
+        cmocka_unit_test(test_other_kinds),     cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("node_service", tests, NULL, NULL);
 }

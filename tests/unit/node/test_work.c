@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 #include "tests/unit/node/desk.h"
 
 #define RUN(name)    "{'name': '" name "', 'kind': 'run', 'goal': 'backfilled'}"
@@ -19,7 +19,7 @@ static rk_status start(desk *d, const char *order)
 {
     json_t *object = json_of(order);
     d->err = (rk_error){0};
-    rk_status status = rk_work_start(d->work, object, "tess", &d->err);
+    rk_status status = rk_work_start(d->work, object, &tess, &d->err);
     json_decref(object);
     return status;
 }
@@ -31,7 +31,7 @@ static void must_start(desk *d, const char *order)
 
 static void must_be(desk *d, const char *name, const char *state)
 {
-    json_t *work = rk_work_poll(d->work, name);
+    json_t *work = rk_work_poll(d->work, name, &tess);
     assert_non_null(work);
     assert_string_equal(text_at(work, "name"), name);
     if (strcmp(text_at(work, "state"), state) != 0)
@@ -41,7 +41,7 @@ static void must_be(desk *d, const char *name, const char *state)
 
 static void must_be_at(desk *d, const char *name, const char *task)
 {
-    json_t *work = rk_work_poll(d->work, name);
+    json_t *work = rk_work_poll(d->work, name, &tess);
     assert_string_equal(text_at(work, "state"), "going");
     assert_string_equal(text_at(json_object_get(work, "progress"), "task"), task);
     json_decref(work);
@@ -104,7 +104,7 @@ static void test_verify(void **state)
     desk_work(&d);
     must_start(&d, VERIFY("v"));
     desk_work(&d);
-    json_t *work = rk_work_poll(d.work, "v");
+    json_t *work = rk_work_poll(d.work, "v", &tess);
     assert_string_equal(text_at(work, "state"), "finished");
     assert_true(json_is_true(json_object_get(json_object_get(work, "result"), "clean")));
     json_decref(work);
@@ -121,7 +121,7 @@ static void test_not_clean(void **state)
     yard_put(&d.yard, "TENANT#t#CAPSULE#PROD#CONTRACT#9", "{\"n\":2}");
     must_start(&d, "{'name': 'b', 'kind': 'run', 'goal': 'verified'}");
     desk_work(&d);
-    json_t *work = rk_work_poll(d.work, "b");
+    json_t *work = rk_work_poll(d.work, "b", &tess);
     assert_string_equal(text_at(work, "state"), "not_clean");
     assert_true(json_array_size(json_object_get(json_object_get(work, "result"), "samples")) > 0);
     json_decref(work);
@@ -148,10 +148,10 @@ static void test_plan_of_strangers(void **state)
     d.cluster.node_count = 3;
     json_t *order =
         json_pack("{s:s, s:s, s:o}", "name", "a", "kind", "plan", "spec", desk_spec(&d));
-    must(rk_work_start(d.work, order, "tess", &d.err), &d.err);
+    must(rk_work_start(d.work, order, &tess, &d.err), &d.err);
     json_decref(order);
     desk_work(&d);
-    json_t *work = rk_work_poll(d.work, "a");
+    json_t *work = rk_work_poll(d.work, "a", &tess);
     const char *message = text_at(json_object_get(work, "error"), "message");
     assert_string_equal(text_at(work, "state"), "failed");
     assert_non_null(strstr(message, "lives on node n"));
@@ -222,10 +222,10 @@ static void test_cancel(void **state)
     desk_open(&d);
     must_start(&d, RUN("a"));
     step(&d, 2);
-    rk_work_cancel(d.work, "b");
+    must(rk_work_cancel(d.work, "b", &tess, &d.err), &d.err);
     step(&d, 1);
     must_be(&d, "a", "going");
-    rk_work_cancel(d.work, "a");
+    must(rk_work_cancel(d.work, "a", &tess, &d.err), &d.err);
     must_be(&d, "a", "going"); /* until its next step */
     step(&d, 1);
     must_be(&d, "a", "stopped");
@@ -242,7 +242,7 @@ static void test_cancelled_before_it_began(void **state)
     desk d;
     desk_open(&d);
     must_start(&d, RUN("a"));
-    rk_work_cancel(d.work, "a");
+    must(rk_work_cancel(d.work, "a", &tess, &d.err), &d.err);
     step(&d, 1);
     must_be(&d, "a", "stopped");
     desk_close(&d);
@@ -326,7 +326,7 @@ static void must_fail(desk *d, const char *order, const char *status)
 {
     must_start(d, order);
     desk_work(d);
-    json_t *work = rk_work_poll(d->work, "a");
+    json_t *work = rk_work_poll(d->work, "a", &tess);
     const json_t *error = json_object_get(work, "error");
     assert_string_equal(text_at(work, "state"), "failed");
     assert_string_equal(text_at(error, "status"), status);
@@ -411,7 +411,7 @@ static void *watch(void *context)
     json_t *kept[64] = {NULL};
     for (size_t i = 0; !c->over; i++) {
         json_decref(kept[i % COUNT(kept)]);
-        kept[i % COUNT(kept)] = rk_work_poll(c->desk->work, names[i % COUNT(names)]);
+        kept[i % COUNT(kept)] = rk_work_poll(c->desk->work, names[i % COUNT(names)], &tess);
         char *text = json_dumps(kept[(i * 7) % COUNT(kept)], JSON_COMPACT | JSON_ENCODE_ANY);
         free(text);
     }
@@ -424,7 +424,7 @@ static void wait_for(desk *d, const char *name)
 {
     bool going = true;
     while (going) {
-        json_t *work = rk_work_poll(d->work, name);
+        json_t *work = rk_work_poll(d->work, name, &tess);
         going = strcmp(text_at(work, "state"), "going") == 0;
         json_decref(work);
     }
@@ -447,7 +447,7 @@ static void test_threads(void **state)
         rk_status status = start(&d, orders[i % 4]);
         assert_true(status == RK_OK || status == RK_BUSY);
         if (i % 3 == 0)
-            rk_work_cancel(d.work, name);
+            must(rk_work_cancel(d.work, name, &tess, &d.err), &d.err);
         if (i % 5 != 0)
             wait_for(&d, name);
     }
@@ -464,7 +464,7 @@ static void *start_too(void *context)
     rk_error err = {0};
     json_t *order = json_pack("{s:s, s:s}", "name", c->name, "kind", "verify");
     pthread_barrier_wait(&c->together);
-    c->status[1] = rk_work_start(c->desk->work, order, "twin", &err);
+    c->status[1] = rk_work_start(c->desk->work, order, &tess, &err);
     json_decref(order);
     return NULL;
 }
@@ -484,12 +484,12 @@ static void test_twins(void **state)
         json_t *order = json_pack("{s:s, s:s}", "name", c.name, "kind", "verify");
         assert_int_equal(pthread_create(&twin, NULL, start_too, &c), 0);
         pthread_barrier_wait(&c.together);
-        c.status[0] = rk_work_start(d.work, order, "tess", &err);
+        c.status[0] = rk_work_start(d.work, order, &tess, &err);
         pthread_join(twin, NULL);
         json_decref(order);
         assert_int_equal(c.status[0], RK_OK);
         assert_int_equal(c.status[1], RK_OK);
-        rk_work_cancel(d.work, c.name);
+        must(rk_work_cancel(d.work, c.name, &tess, &d.err), &d.err);
         desk_work(&d);
     }
     pthread_barrier_destroy(&c.together);

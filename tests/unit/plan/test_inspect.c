@@ -330,6 +330,53 @@ static const rk_entity *entity_named(const rk_spec *spec, const char *name)
     return &spec->entities[at];
 }
 
+/* How many steps it took. */
+static unsigned draft(bench *b, rk_buf *text)
+{
+    rk_inspect_draft *made = NULL;
+    bool finished = false;
+    unsigned steps = 0;
+    must(b, rk_inspect_draft_start(b->inspect, "202611210900_draft", &made, &b->err));
+    for (; !finished; steps++) {
+        assert_int_equal(text->len, 0);
+        must(b, rk_inspect_draft_step(made, text, &finished, &b->err));
+    }
+    rk_inspect_draft_destroy(made);
+    return steps;
+}
+
+static uint64_t entries_of_indexes(const bench *b)
+{
+    size_t count;
+    uint64_t entries = 0;
+    const rk_inspect_table *tables = rk_inspect_tables(b->inspect, &count);
+    for (size_t i = 0; i < count; i++)
+        entries += tables[i].kind == RK_INSPECT_INDEX ? tables[i].entries : 0;
+    return entries;
+}
+
+static void a_draft_takes_short_steps(void **state)
+{
+    (void)state;
+    bench b;
+    rk_buf text;
+    rk_inspect_draft *left = NULL;
+    bool finished = false;
+    rk_buf_init(&text, RK_SPEC_BYTES_MAX);
+    set_up(&b, 5000);
+    inspect(&b);
+    uint64_t entries = entries_of_indexes(&b);
+    assert_true(entries > 5000);
+    assert_true(draft(&b, &text) > entries / 1000);
+    rk_buf_reset(&text);
+    must(&b, rk_inspect_draft_start(b.inspect, "202611210900_draft", &left, &b.err));
+    must(&b, rk_inspect_draft_step(left, &text, &finished, &b.err));
+    assert_false(finished);
+    rk_inspect_draft_destroy(left); /* given up half-way */
+    rk_buf_fini(&text);
+    tear_down(&b);
+}
+
 static void a_draft_lints(void **state)
 {
     (void)state;
@@ -339,7 +386,7 @@ static void a_draft_lints(void **state)
     rk_buf_init(&text, RK_SPEC_BYTES_MAX);
     set_up(&b, 1500);
     inspect(&b);
-    must(&b, rk_inspect_draft(b.inspect, "202611210900_draft", &text, &b.err));
+    draft(&b, &text);
     must(&b, rk_buf_append_byte(&text, '\0', &b.err));
     lint(&b, (const char *)text.ptr, &spec);
     assert_string_equal(spec->database, "platform data");
@@ -368,14 +415,12 @@ static void a_store_without_tenants_has_no_draft(void **state)
 {
     (void)state;
     bench b;
-    rk_buf text;
-    rk_buf_init(&text, RK_SPEC_BYTES_MAX);
+    rk_inspect_draft *made = NULL;
     set_up(&b, 0);
     inspect(&b);
-    assert_int_equal(rk_inspect_draft(b.inspect, "202611210900_draft", &text, &b.err),
+    assert_int_equal(rk_inspect_draft_start(b.inspect, "202611210900_draft", &made, &b.err),
                      RK_NOT_FOUND);
-    assert_int_equal(text.len, 0);
-    rk_buf_fini(&text);
+    assert_null(made);
     tear_down(&b);
 }
 
@@ -387,6 +432,7 @@ int main(void)
         cmocka_unit_test(keys_of_too_many_segments_are_left_out),
         cmocka_unit_test(tables_are_told_apart_and_counted),
         cmocka_unit_test(a_draft_lints),
+        cmocka_unit_test(a_draft_takes_short_steps),
         cmocka_unit_test(a_store_without_tenants_has_no_draft),
     };
     return cmocka_run_group_tests_name("plan_inspect", tests, NULL, NULL);

@@ -194,6 +194,40 @@ static rk_status read_schema(rk_slice bytes, rk_arena *arena, rk_error *err)
     return rk_schema_decode(bytes, &schema, err);
 }
 
+static const rk_lease_request lease_request = {.worker = {{0x44}},
+                                               .has_result = true,
+                                               .lease = {{0x55}},
+                                               .result = {(const uint8_t *)"result", 6}};
+
+static rk_status write_lease_request(rk_buf *out)
+{
+    return rk_lease_request_encode(&lease_request, out, NULL);
+}
+
+static rk_status read_lease_request(rk_slice bytes, rk_arena *arena, rk_error *err)
+{
+    rk_lease_request read;
+    (void)arena;
+    return rk_lease_request_decode(bytes, &read, err);
+}
+
+static const rk_lease_reply lease_reply = {.fate = RK_LEASE_STALE,
+                                           .has_offer = true,
+                                           .lease = {{0x66}},
+                                           .offer = {(const uint8_t *)"offer", 5}};
+
+static rk_status write_lease_reply(rk_buf *out)
+{
+    return rk_lease_reply_encode(&lease_reply, out, NULL);
+}
+
+static rk_status read_lease_reply(rk_slice bytes, rk_arena *arena, rk_error *err)
+{
+    rk_lease_reply read;
+    (void)arena;
+    return rk_lease_reply_decode(bytes, &read, err);
+}
+
 static const struct {
     const char *name;
     rk_status (*write)(rk_buf *out);
@@ -207,6 +241,8 @@ static const struct {
     {"question", write_question, read_question},
     {"page", write_page, read_page},
     {"schema", write_schema, read_schema},
+    {"request for a lease", write_lease_request, read_lease_request},
+    {"lease", write_lease_reply, read_lease_reply},
 };
 #define MESSAGE_COUNT (sizeof messages / sizeof *messages)
 
@@ -432,6 +468,35 @@ static void test_batches(void **state)
 }
 
 /* NULL names are sent as empty ones, as a local client takes them. */
+/* What is empty is not sent. */
+static void test_leases(void **state)
+{
+    (void)state;
+    rk_buf bytes;
+    rk_lease_request request = {.worker = {{1}}, .leaves = true};
+    rk_lease_reply reply = {.fate = RK_LEASE_TAKEN, .pause_ms = 100};
+    rk_buf_init(&bytes, BYTES_MAX);
+    assert_int_equal(rk_lease_request_encode(&request, &bytes, NULL), RK_OK);
+    assert_int_equal(bytes.len, RK_PROTOCOL_ID_BYTES + 2);
+    assert_int_equal(rk_lease_request_decode(rk_buf_slice(&bytes), &request, NULL), RK_OK);
+    assert_true(request.leaves && !request.has_result && request.result.len == 0);
+    bytes.ptr[RK_PROTOCOL_ID_BYTES] = 2;
+    assert_int_equal(rk_lease_request_decode(rk_buf_slice(&bytes), &request, NULL), RK_CORRUPT);
+    rk_buf_reset(&bytes);
+    assert_int_equal(rk_lease_reply_encode(&reply, &bytes, NULL), RK_OK);
+    assert_int_equal(bytes.len, 6);
+    assert_int_equal(rk_lease_reply_decode(rk_buf_slice(&bytes), &reply, NULL), RK_OK);
+    assert_true(reply.fate == RK_LEASE_TAKEN && !reply.has_offer && reply.pause_ms == 100);
+    bytes.ptr[0] = 3;
+    assert_int_equal(rk_lease_reply_decode(rk_buf_slice(&bytes), &reply, NULL), RK_CORRUPT);
+    rk_buf_reset(&bytes);
+    assert_int_equal(write_lease_request(&bytes), RK_OK);
+    assert_int_equal(rk_lease_request_decode(rk_buf_slice(&bytes), &request, NULL), RK_OK);
+    assert_memory_equal(&request.lease, &lease_request.lease, sizeof request.lease);
+    assert_true(rk_slice_equal(request.result, lease_request.result));
+    rk_buf_fini(&bytes);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -631,13 +696,13 @@ static void test_large_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_truncations),     cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_no_room),         cmocka_unit_test(test_envelopes),
-        cmocka_unit_test(test_statuses),        cmocka_unit_test(test_messages_of_errors),
-        cmocka_unit_test(test_batches),         cmocka_unit_test(test_names),
-        cmocka_unit_test(test_results),         cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_senseless_pages), cmocka_unit_test(test_batch_limit),
-        cmocka_unit_test(test_large_counts),
+        cmocka_unit_test(test_truncations), cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_no_room),     cmocka_unit_test(test_envelopes),
+        cmocka_unit_test(test_statuses),    cmocka_unit_test(test_messages_of_errors),
+        cmocka_unit_test(test_batches),     cmocka_unit_test(test_names),
+        cmocka_unit_test(test_leases),      cmocka_unit_test(test_results),
+        cmocka_unit_test(test_pages),       cmocka_unit_test(test_senseless_pages),
+        cmocka_unit_test(test_batch_limit), cmocka_unit_test(test_large_counts),
     };
     return cmocka_run_group_tests_name("protocol", tests, NULL, NULL);
 }

@@ -211,6 +211,7 @@ void site_node_start(site_node *node, rk_transport *transport, const char *url, 
                                  rk_transport_limits_of(transport)->message_bytes_max,
                              .sessions_max = 64,
                              .half_open_max = 32,
+                             .key_sessions_max = 64,
                              .handler = handle,
                              .handler_context = node};
     must(rk_gate_create(&config, site_access((const int[]){0}), &node->gate, &err), &err);

@@ -53,6 +53,7 @@ static void start_node(fixture *f, const int *without)
                                  rk_transport_limits_of(f->transport)->message_bytes_max,
                              .sessions_max = 16,
                              .half_open_max = 16,
+                             .key_sessions_max = 16,
                              .handler = echo};
     must(rk_gate_create(&config, site_access(without), &f->gate, &err), &err);
     must(rk_transport_listen(f->transport, URL, &f->server, &err), &err);

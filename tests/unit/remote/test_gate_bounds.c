@@ -28,15 +28,19 @@ static void test_config(void **state)
         rk_gate_config config;
         const char *words; /* NULL: it is taken */
     } cases[] = {
-        {"least", {.context = {name, 1}, .message_bytes_max = 512, 1, 1}, NULL},
-        {"most", {.context = {name, 128}, .message_bytes_max = 1 << 26, 65536, 65536}, NULL},
-        {"no context", {.context = {name, 0}, .message_bytes_max = 4096, 1, 1}, "context"},
-        {"context", {.context = {name, 129}, .message_bytes_max = 4096, 1, 1}, "context"},
-        {"short", {.context = {name, 1}, .message_bytes_max = 511, 1, 1}, "message_bytes_max"},
-        {"none", {.context = {name, 1}, .message_bytes_max = 4096, 0, 0}, "sessions_max"},
-        {"many", {.context = {name, 1}, .message_bytes_max = 4096, 65537, 1}, "sessions_max"},
-        {"closed", {.context = {name, 1}, .message_bytes_max = 4096, 8, 0}, "half_open_max"},
-        {"half", {.context = {name, 1}, .message_bytes_max = 4096, 8, 9}, "half_open_max"},
+        {"least", {.context = {name, 1}, .message_bytes_max = 512, 1, 1, 1}, NULL},
+        {"most", {.context = {name, 128}, .message_bytes_max = 1 << 26, 65536, 65536, 65536}, NULL},
+        {"no context", {.context = {name, 0}, .message_bytes_max = 4096, 1, 1, 1}, "context"},
+        {"context", {.context = {name, 129}, .message_bytes_max = 4096, 1, 1, 1}, "context"},
+        {"short", {.context = {name, 1}, .message_bytes_max = 511, 1, 1, 1}, "message_bytes_max"},
+        {"none", {.context = {name, 1}, .message_bytes_max = 4096, 0, 0, 0}, "sessions_max"},
+        {"many",
+         {.context = {name, 1}, .message_bytes_max = 4096, 65537, 1, 65537},
+         "sessions_max"},
+        {"closed", {.context = {name, 1}, .message_bytes_max = 4096, 8, 0, 8}, "half_open_max"},
+        {"no key", {.context = {name, 1}, .message_bytes_max = 4096, 8, 8, 0}, "key_sessions_max"},
+        {"key", {.context = {name, 1}, .message_bytes_max = 4096, 8, 8, 9}, "key_sessions_max"},
+        {"half", {.context = {name, 1}, .message_bytes_max = 4096, 8, 9, 8}, "half_open_max"},
     };
     visited v;
     visited_open(&v, 1, 1); /* for its key and handler, which no case calls */
@@ -156,6 +160,80 @@ static void test_idlest_goes(void **state)
     visited_close(&v);
 }
 
+/* --- many sessions of one key ----------------------------------------------------------------- */
+
+/* Of a key that has all that it may, its own idlest goes; the others' stay, older as they are. */
+static void test_key_fills_its_share_only(void **state)
+{
+    (void)state;
+    visited v;
+    visitor other, p[3], fresh;
+    visited_open_bounded(&v, 8, 8, 3);
+    visitor_enter_by(&other, &v, KEY_OPERATOR);
+    for (size_t i = 0; i < COUNT(p); i++)
+        visitor_enter(&p[i], &v);
+    assert_true(visitor_is_welcome(&p[0], &v)); /* so the second is the key's idlest now */
+    expect_counts(&v, 4, 0);
+    visitor_enter(&fresh, &v);
+    expect_counts(&v, 4, 0);
+    assert_false(visitor_is_welcome(&p[1], &v));
+    assert_true(visitor_is_welcome(&p[0], &v));
+    assert_true(visitor_is_welcome(&p[2], &v));
+    assert_true(visitor_is_welcome(&fresh, &v));
+    assert_true(visitor_is_welcome(&other, &v));
+    for (size_t i = 0; i < COUNT(p); i++)
+        visitor_fini(&p[i]);
+    visitor_fini(&fresh);
+    visitor_fini(&other);
+    visited_close(&v);
+}
+
+/* Who only says that it has a key, and does not prove it, costs that key nothing. */
+static void test_unproven_key_has_no_share(void **state)
+{
+    (void)state;
+    visited v;
+    visitor worker;
+    visited_open_bounded(&v, 8, 4, 1);
+    visitor_enter(&worker, &v);
+    for (int i = 0; i < HELLOS; i++) {
+        visitor p;
+        visitor_init(&p, &v, KEY_CLIENT);
+        visitor_hello(&p, &v);
+        visitor_fini(&p);
+    }
+    assert_true(visitor_is_welcome(&worker, &v));
+    visitor_fini(&worker);
+    visited_close(&v);
+}
+
+static void enter_next(visited *v)
+{
+    visitor p;
+    visitor_enter(&p, v);
+    expect_counts(v, 2, 0); /* one over the share, as the other is busy */
+    assert_true(visitor_is_welcome(&p, v));
+    visitor_fini(&p);
+}
+
+static void test_busy_of_the_key_stays(void **state)
+{
+    (void)state;
+    visited v;
+    visitor busy, next;
+    visited_open_bounded(&v, 8, 8, 1);
+    visitor_enter(&busy, &v);
+    v.hook = enter_next;
+    assert_true(visitor_is_welcome(&busy, &v));
+    visitor_enter(&next, &v);
+    expect_counts(&v, 2, 0); /* as many as there are already, and no more */
+    assert_true(visitor_is_welcome(&busy, &v));
+    assert_true(visitor_is_welcome(&next, &v));
+    visitor_fini(&busy);
+    visitor_fini(&next);
+    visited_close(&v);
+}
+
 /* --- while a request is handled --------------------------------------------------------------- */
 
 static void flood(visited *v)
@@ -224,6 +302,9 @@ int run_bounds(void)
         cmocka_unit_test(test_oldest_half_open_goes),
         cmocka_unit_test(test_refused_hello_pushes_nobody_out),
         cmocka_unit_test(test_idlest_goes),
+        cmocka_unit_test(test_key_fills_its_share_only),
+        cmocka_unit_test(test_unproven_key_has_no_share),
+        cmocka_unit_test(test_busy_of_the_key_stays),
         cmocka_unit_test(test_busy_stays),
         cmocka_unit_test(test_all_busy),
     };

@@ -24,6 +24,12 @@ static rk_status echo(void *context, const rk_access_entry *peer, rk_slice reque
 
 void visited_open(visited *v, uint32_t sessions_max, uint32_t half_open_max)
 {
+    visited_open_bounded(v, sessions_max, half_open_max, sessions_max);
+}
+
+void visited_open_bounded(visited *v, uint32_t sessions_max, uint32_t half_open_max,
+                          uint32_t key_sessions_max)
+{
     rk_error err = {0};
     *v = (visited){.node_key = site_key(KEY_NODE), .access = site_access((const int[]){0})};
     rk_gate_config config = {.key = &v->node_key,
@@ -31,6 +37,7 @@ void visited_open(visited *v, uint32_t sessions_max, uint32_t half_open_max)
                              .message_bytes_max = MESSAGE_BYTES_MAX,
                              .sessions_max = sessions_max,
                              .half_open_max = half_open_max,
+                             .key_sessions_max = key_sessions_max,
                              .handler = echo,
                              .handler_context = v};
     must(rk_gate_create(&config, site_access((const int[]){0}), &v->gate, &err), &err);
@@ -99,7 +106,12 @@ void visitor_finish(visitor *p, visited *v)
 
 void visitor_enter(visitor *p, visited *v)
 {
-    visitor_init(p, v, KEY_CLIENT);
+    visitor_enter_by(p, v, KEY_CLIENT);
+}
+
+void visitor_enter_by(visitor *p, visited *v, int key)
+{
+    visitor_init(p, v, key);
     visitor_hello(p, v);
     visitor_finish(p, v);
 }

@@ -23,6 +23,8 @@ struct visited {
 };
 
 void visited_open(visited *v, uint32_t sessions_max, uint32_t half_open_max);
+void visited_open_bounded(visited *v, uint32_t sessions_max, uint32_t half_open_max,
+                          uint32_t key_sessions_max);
 void visited_close(visited *v);
 
 /* One peer. */
@@ -43,6 +45,7 @@ rk_status visitor_send(visitor *p, visited *v, rk_error *why);
 void visitor_hello(visitor *p, visited *v); /* leaves the gate half-open */
 void visitor_finish(visitor *p, visited *v);
 void visitor_enter(visitor *p, visited *v); /* init with the client's key, and both */
+void visitor_enter_by(visitor *p, visited *v, int key);
 
 /* Seals into `sent`. */
 void visitor_seal(visitor *p, const char *text);

@@ -233,6 +233,31 @@ static void ones_own_key_is_refused(void **state)
     hello_refused(&pair, "this side's own key");
 }
 
+/* A node's worker has the node's key, and expects exactly that; nobody else may show it. */
+static void a_worker_has_its_nodes_key(void **state)
+{
+    (void)state;
+    secure_pair pair;
+    pair_init(&pair, RK_ROLE_NODE);
+    pair.initiator_key = pair.node_key;
+    pair.initiator_config.peer = &pair.node_key.public_key;
+    pair_open(&pair);
+    packet message = hello(pair.initiator);
+    message = answered(pair.node, slice_of(&message));
+    rk_secure_step step;
+    rk_error err = {0};
+    assert_int_equal(rk_secure_take(pair.initiator, slice_of(&message), &step, &err), RK_OK);
+    assert_int_equal(step.event, RK_SECURE_SEND);
+    pair_fini(&pair);
+    pair_init(&pair, RK_ROLE_NODE);
+    pair.initiator_key = pair.node_key; /* and expects nobody in particular */
+    answer_refused(&pair, "this side's own key");
+    pair_init(&pair, RK_ROLE_OPERATOR);
+    pair.initiator_key = pair.node_key;
+    pair.initiator_config.peer = &pair.node_key.public_key;
+    hello_refused(&pair, "this side's own key");
+}
+
 static void another_cluster_is_refused(void **state)
 {
     (void)state;
@@ -541,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_wrong_role_is_refused),
         cmocka_unit_test(another_key_than_expected_is_refused),
         cmocka_unit_test(ones_own_key_is_refused),
+        cmocka_unit_test(a_worker_has_its_nodes_key),
         cmocka_unit_test(another_cluster_is_refused),
         cmocka_unit_test(a_borrowed_identity_is_refused),
         cmocka_unit_test(a_hello_has_its_form),

@@ -80,6 +80,47 @@ static void a_plaintext_may_be_sealed_again(void **state)
     pair_fini(&pair);
 }
 
+/* There and back, between sessions that carry it; the reply is the request. */
+static void carry(secure_pair *pair, rk_slice text)
+{
+    rk_secure_step step;
+    rk_slice request;
+    rk_slice reply;
+    assert_int_equal(rk_secure_seal(pair->initiator, text, &request, NULL), RK_OK);
+    assert_int_equal(rk_secure_take(pair->node, request, &step, NULL), RK_OK);
+    assert_int_equal(rk_secure_seal(pair->node, step.bytes, &reply, NULL), RK_OK);
+    assert_int_equal(rk_secure_take(pair->initiator, reply, &step, NULL), RK_OK);
+    assert_true(rk_slice_equal(step.bytes, text));
+}
+
+/* What a large message took is given back, what small ones take is kept. */
+static void a_large_message_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    static char text[1 << 20];
+    const size_t small = 1000;
+    secure_pair pair;
+    memset(text, 'x', sizeof text);
+    pair_init(&pair, RK_ROLE_CLIENT);
+    pair.initiator_config.plaintext_bytes_max = sizeof text;
+    pair.node_config.plaintext_bytes_max = sizeof text;
+    pair_open(&pair);
+    pair_shake(&pair);
+    carry(&pair, rk_slice_of(text, sizeof text));
+    assert_true(rk_secure_bytes_held(pair.node) < 2 * sizeof text + RK_SECURE_KEPT_BYTES);
+    assert_true(rk_secure_bytes_held(pair.initiator) < 2 * sizeof text + RK_SECURE_KEPT_BYTES);
+    carry(&pair, rk_slice_of(text, small));
+    size_t node_bytes = rk_secure_bytes_held(pair.node);
+    size_t initiator_bytes = rk_secure_bytes_held(pair.initiator);
+    assert_in_range(node_bytes, 2 * small, 2 * RK_SECURE_KEPT_BYTES);
+    assert_in_range(initiator_bytes, 2 * small, 2 * RK_SECURE_KEPT_BYTES);
+    for (int i = 0; i < 10; i++)
+        carry(&pair, rk_slice_of(text, small));
+    assert_int_equal(rk_secure_bytes_held(pair.node), node_bytes);
+    assert_int_equal(rk_secure_bytes_held(pair.initiator), initiator_bytes);
+    pair_fini(&pair);
+}
+
 /* The session's own limit is smaller than a signature: its handshake works all the same. */
 static void small_limits_leave_the_handshake_alone(void **state)
 {
@@ -495,6 +536,7 @@ int test_secure_frames(void)
         cmocka_unit_test(the_same_words_never_look_the_same),
         cmocka_unit_test(the_largest_plaintext_goes_through),
         cmocka_unit_test(a_plaintext_may_be_sealed_again),
+        cmocka_unit_test(a_large_message_leaves_nothing_behind),
         cmocka_unit_test(small_limits_leave_the_handshake_alone),
         cmocka_unit_test(a_repeat_is_answered_from_the_store),
         cmocka_unit_test(a_repeat_during_the_work_waits),

@@ -1,4 +1,4 @@
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 
 #include <limits.h>
 #include <stdio.h>

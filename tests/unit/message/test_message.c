@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "rekey/node/message.h"
+#include "rekey/message/message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -4,8 +4,8 @@
  * the reverse. specs/protocol.md describes them. Writers hand a new object over; readers give false
  * for what they cannot understand.
  */
-#ifndef REKEY_NODE_MESSAGE_H
-#define REKEY_NODE_MESSAGE_H
+#ifndef REKEY_MESSAGE_MESSAGE_H
+#define REKEY_MESSAGE_MESSAGE_H
 
 #include <jansson.h>
 
