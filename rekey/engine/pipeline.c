@@ -547,3 +547,15 @@ void rki_pipeline_give(rki_pipeline *pipeline)
     give_chunk(pipeline, taken->pool, taken->chunk);
     pthread_mutex_unlock(&pipeline->lock);
 }
+
+rki_chunk *rki_pipeline_ahead(rki_pipeline *pipeline, uint32_t nth)
+{
+    if (nth >= pipeline->slot_count)
+        return NULL;
+    pthread_mutex_lock(&pipeline->lock);
+    pipe_slot *slot = &pipeline->slots[(pipeline->next_take + nth) % pipeline->slot_count];
+    bool ready = slot->state == SLOT_READY && slot->status == RK_OK;
+    rki_chunk *chunk = ready ? slot->chunk : NULL;
+    pthread_mutex_unlock(&pipeline->lock);
+    return chunk;
+}

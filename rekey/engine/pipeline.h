@@ -42,4 +42,8 @@ void rki_pipeline_destroy(rki_pipeline *pipeline);
 rk_status rki_pipeline_take(rki_pipeline *pipeline, rki_chunk **out, rk_error *err);
 void rki_pipeline_give(rki_pipeline *pipeline);
 
+/* The chunk that is `nth` behind the taken one, if it is there already; NULL if not. Borrowed until
+ * it is given in its turn. */
+rki_chunk *rki_pipeline_ahead(rki_pipeline *pipeline, uint32_t nth);
+
 #endif

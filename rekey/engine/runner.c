@@ -10,6 +10,9 @@
  * stream of writes the backfill still gets every other turn. */
 #define POLL_NS 50000u
 
+/* Of chunks in one batch. */
+#define SPANS_MAX 8
+
 rk_status rki_runner_start(rki_runner *runner, const rki_job *job, const rk_actor *actor,
                            const rk_clock *clock, const rk_checkpoint *from,
                            const rk_checkpoint *earlier, uint32_t workers,
@@ -41,12 +44,37 @@ void rki_runner_stop(rki_runner *runner)
     runner->chunk = NULL;
 }
 
-/* Cuts what is left of the chunk into equal batches no larger than the throttle allows. */
-static size_t batch_size(const rki_runner *runner)
+/* What the throttle allows: the rest of the chunk, and of those behind it what is there already. A
+ * stage's end ends the batch. */
+static size_t next_spans(const rki_runner *runner, rki_span spans[SPANS_MAX])
 {
-    size_t left = runner->chunk->count - runner->chunk_from;
-    size_t batches = (left + runner->throttle.batch_units - 1) / runner->throttle.batch_units;
-    return batches ? (left + batches - 1) / batches : 0;
+    rki_chunk *chunk = runner->chunk;
+    size_t room = runner->throttle.batch_units;
+    size_t from = runner->chunk_from;
+    size_t n = 0;
+    while (chunk && n < SPANS_MAX && (n == 0 || chunk->count > 0)) {
+        size_t left = chunk->count - from;
+        spans[n++] = (rki_span){chunk, from, left < room ? left : room};
+        if (left >= room || chunk->stage_end)
+            break;
+        room -= left;
+        from = 0;
+        chunk = rki_pipeline_ahead(runner->pipeline, (uint32_t)n);
+    }
+    return n;
+}
+
+/* Gives back the chunks that are written, but the last one, which tells the step that it ends. */
+static rk_status consume(rki_runner *runner, size_t records, rk_error *err)
+{
+    rk_status status = RK_OK;
+    runner->chunk_from += records;
+    while (status == RK_OK && runner->chunk_from > runner->chunk->count) {
+        runner->chunk_from -= runner->chunk->count;
+        rki_pipeline_give(runner->pipeline);
+        status = rki_pipeline_take(runner->pipeline, &runner->chunk, err);
+    }
+    return status;
 }
 
 static void judge(rki_runner *runner)
@@ -73,15 +101,17 @@ static void yield_lock(const rki_runner *runner, uint64_t held_ns)
 
 static rk_status write_batch(rki_runner *runner, rk_error *err)
 {
-    rki_span span = {runner->chunk, runner->chunk_from, batch_size(runner)};
-    if (span.count == 0 && !runner->chunk->stage_end)
+    if (runner->chunk->count == 0 && !runner->chunk->stage_end)
         return RK_OK;
+    rki_span spans[SPANS_MAX];
     rki_batch batch;
     runner->writer.work_ns_max = rki_throttle_work_ns_max(&runner->throttle);
-    rk_status status = rki_writer_batch(&runner->writer, &span, 1, &batch, err);
+    rk_status status =
+        rki_writer_batch(&runner->writer, spans, next_spans(runner, spans), &batch, err);
+    if (status == RK_OK)
+        status = consume(runner, batch.records, err);
     if (status != RK_OK)
         return status;
-    runner->chunk_from += batch.records;
     rki_throttle_batch(&runner->throttle, batch.records, batch.refused, batch.work_ns,
                        batch.held_ns);
     judge(runner);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define PREFIXES_MAX (RK_ENTITIES_MAX * RK_CAPSULES_MAX)
+#define RANGES_MAX   (PREFIXES_MAX + 1) /* what lies between so many prefixes */
 
 /* Bounds the time that one snapshot is held where most tenants have nothing for the job. */
 #define TENANTS_PER_CHUNK_MAX 4096
@@ -12,7 +13,17 @@
 typedef struct key_range {
     rk_slice begin;
     rk_slice end;
+    bool matched; /* read from its begin on, and so far each of its keys matched an entity */
 } key_range;
+
+/* Ranges of the current tenant that hold no key that matches nothing, as this walker has seen. A
+ * walker that begins in the middle of a tenant knows less than one that came from its beginning; it
+ * reads more and gives out the same. */
+typedef struct known_ranges {
+    rk_arena arena;
+    key_range *range;
+    size_t count;
+} known_ranges;
 
 struct rki_walker {
     const rki_job *job;
@@ -25,6 +36,8 @@ struct rki_walker {
     /* Position: everything up to and including it has been given out. */
     bool in_tenant;
     bool tenant_fresh; /* nothing of this tenant given out yet */
+    bool tenant_split; /* it goes on behind a chunk's end */
+    bool large_before; /* the tenant before this one was split: likely not to fit either */
     size_t canary_next;
     rk_buf tenant;
     uint32_t rank;
@@ -34,6 +47,7 @@ struct rki_walker {
     key_range *ranges;
     size_t range_count;
     bool ranges_ready;
+    known_ranges matched; /* unused by jobs that pass by what matches nothing */
 };
 
 static rk_status bufs_init(rki_walker *walker, rk_error *err)
@@ -41,8 +55,17 @@ static rk_status bufs_init(rki_walker *walker, rk_error *err)
     rk_buf_init(&walker->tenant, RK_STATE_KEY_BYTES_MAX + 1);
     rk_buf_init(&walker->key, RK_STATE_KEY_BYTES_MAX + 1);
     rk_arena_init(&walker->scratch, (size_t)16 * 1024 * 1024);
-    walker->ranges = calloc(PREFIXES_MAX, sizeof *walker->ranges);
-    return walker->ranges ? RK_OK : rk_error_set(err, RK_NOMEM, "walk: out of memory");
+    rk_arena_init(&walker->matched.arena, (size_t)16 * 1024 * 1024);
+    walker->ranges = calloc(RANGES_MAX, sizeof *walker->ranges);
+    walker->matched.range = calloc(PREFIXES_MAX, sizeof *walker->matched.range);
+    bool have = walker->ranges && walker->matched.range;
+    return have ? RK_OK : rk_error_set(err, RK_NOMEM, "walk: out of memory");
+}
+
+static void forget_matched(rki_walker *walker)
+{
+    rk_arena_reset(&walker->matched.arena);
+    walker->matched.count = 0;
 }
 
 /* A tenant that is done stands there with a rank behind all others. */
@@ -54,6 +77,7 @@ rk_status rki_walker_place(rki_walker *walker, const rk_checkpoint *from, rk_err
     walker->stage_begun = true;
     walker->tenant_fresh = false;
     walker->ranges_ready = false;
+    forget_matched(walker);
     walker->canary_next = 0;
     walker->rank = from->rank;
     rk_status status =
@@ -123,7 +147,9 @@ void rki_walker_destroy(rki_walker *walker)
     rk_buf_fini(&walker->tenant);
     rk_buf_fini(&walker->key);
     rk_arena_fini(&walker->scratch);
+    rk_arena_fini(&walker->matched.arena);
     free(walker->ranges);
+    free(walker->matched.range);
     free(walker);
 }
 
@@ -162,8 +188,10 @@ static rk_status enter_tenant(rki_walker *walker, rk_slice tenant, rk_error *err
     rk_buf_reset(&walker->key);
     walker->in_tenant = true;
     walker->tenant_fresh = true;
+    walker->tenant_split = false;
     walker->rank = 0;
     walker->ranges_ready = false;
+    forget_matched(walker);
     return status;
 }
 
@@ -218,6 +246,19 @@ static rk_status next_tenant(rki_walker *walker, rk_error *err)
 
 /* --- what a key is to this job ---------------------------------------------------------------- */
 
+/* Nobody waits for an only entity: what matches nothing is met on the same walk, and there are no
+ * others for the stage after. */
+static bool is_only_entity(const rki_job *job)
+{
+    return job->template_entity >= 0 && job->spec->entity_count == 1;
+}
+
+static bool takes_strays(const rki_walker *walker)
+{
+    return walker->job->kind == RK_JOB_BACKFILL &&
+           walker->stage == (is_only_entity(walker->job) ? 0u : 1u);
+}
+
 /* Whether the stage wants the key, and at which rank. */
 static bool wanted(const rki_walker *walker, rk_slice key, int *entity, uint32_t *rank)
 {
@@ -226,7 +267,7 @@ static bool wanted(const rki_walker *walker, rk_slice key, int *entity, uint32_t
     if (hit < 0) {
         *entity = -1;
         *rank = rki_job_rank(job, -1);
-        return job->kind == RK_JOB_BACKFILL && walker->stage == 1;
+        return takes_strays(walker);
     }
     *entity = hit / 2;
     *rank = rki_job_rank(job, *entity);
@@ -314,8 +355,9 @@ static int by_begin(const void *left, const void *right)
  * since it begins with the tenant literal. */
 static rk_status range_add(rki_walker *walker, rk_slice prefix, rk_error *err)
 {
-    assert(walker->range_count < PREFIXES_MAX);
+    assert(walker->range_count < RANGES_MAX);
     key_range *range = &walker->ranges[walker->range_count];
+    range->matched = false;
     rk_status status = rk_arena_copy(&walker->scratch, prefix, &range->begin, err);
     if (status != RK_OK)
         return status;
@@ -355,20 +397,59 @@ static rk_status add_entity_ranges(rki_walker *walker, const rk_entity *entity, 
 }
 
 /* Sorts the ranges and drops those that lie inside another. */
-static void ranges_settle(rki_walker *walker)
+static size_t settle(key_range *ranges, size_t count)
 {
-    qsort(walker->ranges, walker->range_count, sizeof *walker->ranges, by_begin);
+    qsort(ranges, count, sizeof *ranges, by_begin);
     size_t kept = 0;
-    for (size_t i = 0; i < walker->range_count; i++) {
-        if (kept > 0 && rk_slice_compare(walker->ranges[i].end, walker->ranges[kept - 1].end) <= 0)
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && rk_slice_compare(ranges[i].end, ranges[kept - 1].end) <= 0)
             continue;
-        walker->ranges[kept++] = walker->ranges[i];
+        ranges[kept++] = ranges[i];
     }
-    walker->range_count = kept;
+    return kept;
 }
 
-/* The ranges of the current tenant and rank; the rank after the last level is the whole tenant,
- * looked through for keys that match nothing. */
+/* The whole tenant, but what is known to match. Prefixes' ranges lie inside of each other or apart,
+ * so these do not cut one in two. */
+static rk_status add_stray_ranges(rki_walker *walker, rk_buf *prefix, rk_error *err)
+{
+    known_ranges *matched = &walker->matched;
+    rk_status status =
+        tenant_bound(walker, rk_buf_slice(&walker->tenant), RK_DELIMITER, prefix, err);
+    if (status == RK_OK)
+        status = range_add(walker, rk_buf_slice(prefix), err);
+    if (status != RK_OK)
+        return status;
+    key_range rest = walker->ranges[--walker->range_count];
+    matched->count = settle(matched->range, matched->count);
+    for (size_t i = 0; i < matched->count; i++) {
+        const key_range *known = &matched->range[i];
+        if (rk_slice_compare(rest.begin, known->begin) < 0)
+            walker->ranges[walker->range_count++] =
+                (key_range){.begin = rest.begin, .end = known->begin};
+        rest.begin = known->end;
+    }
+    if (rk_slice_compare(rest.begin, rest.end) < 0)
+        walker->ranges[walker->range_count++] = rest;
+    return RK_OK;
+}
+
+/* Notes what the pass for strays may leave out. */
+static rk_status note_matched(rki_walker *walker, const key_range *range, rk_error *err)
+{
+    known_ranges *matched = &walker->matched;
+    assert(matched->count < PREFIXES_MAX);
+    key_range *known = &matched->range[matched->count];
+    rk_status status = rk_arena_copy(&matched->arena, range->begin, &known->begin, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(&matched->arena, range->end, &known->end, err);
+    if (status == RK_OK)
+        matched->count++;
+    return status;
+}
+
+/* The ranges of the current tenant and rank; at the rank after the last level the tenant is looked
+ * through for keys that match nothing. */
 static rk_status ranges_build(rki_walker *walker, rk_error *err)
 {
     const rki_job *job = walker->job;
@@ -385,21 +466,19 @@ static rk_status ranges_build(rki_walker *walker, rk_error *err)
             continue;
         status = add_entity_ranges(walker, &job->spec->entities[i], &prefix, err);
     }
-    if (status == RK_OK && walker->rank == job->spec->level_count) {
-        status = tenant_bound(walker, rk_buf_slice(&walker->tenant), RK_DELIMITER, &prefix, err);
-        if (status == RK_OK)
-            status = range_add(walker, rk_buf_slice(&prefix), err);
-    }
-    ranges_settle(walker);
+    if (status == RK_OK && walker->rank == job->spec->level_count)
+        status = add_stray_ranges(walker, &prefix, err);
+    walker->range_count = settle(walker->ranges, walker->range_count);
     walker->ranges_ready = true;
     rk_buf_fini(&prefix);
     return status;
 }
 
-static rk_status gather_range(rki_walker *walker, rki_chunk *chunk, const key_range *range,
+static rk_status gather_range(rki_walker *walker, rki_chunk *chunk, key_range *range,
                               rk_slice tenant, size_t *seen, rk_error *err)
 {
     bool after = rk_slice_compare(rk_buf_slice(&walker->key), range->begin) >= 0;
+    range->matched = range->matched || !after;
     rk_slice start = after ? rk_buf_slice(&walker->key) : range->begin;
     rk_entry entry;
     rk_status status = rk_cursor_seek(walker->cursor, start, &entry, err);
@@ -410,6 +489,7 @@ static rk_status gather_range(rki_walker *walker, rki_chunk *chunk, const key_ra
         uint32_t rank;
         if (wanted(walker, entry.key, &entity, &rank) && rank == walker->rank)
             status = chunk_add(chunk, tenant, &entry, entity, rank, err);
+        range->matched = range->matched && entity >= 0;
         (*seen)++;
         if (status != RK_OK)
             return status;
@@ -425,21 +505,25 @@ static rk_status gather_range(rki_walker *walker, rki_chunk *chunk, const key_ra
 /* Continues the tenant rank by rank until the chunk is full or the tenant is done. */
 static rk_status gather_ranks(rki_walker *walker, rki_chunk *chunk, rk_slice tenant, rk_error *err)
 {
-    const rki_job *job = walker->job;
-    bool strays = job->kind == RK_JOB_BACKFILL && walker->stage == 1;
-    uint32_t ranks = job->spec->level_count + (strays ? 1 : 0);
+    uint32_t levels = walker->job->spec->level_count;
+    bool strays = takes_strays(walker);
+    uint32_t ranks = levels + (strays ? 1 : 0);
     size_t seen = 0;
     walker->tenant_fresh = false;
     while (walker->rank < ranks) {
         rk_status status = walker->ranges_ready ? RK_OK : ranges_build(walker, err);
         for (size_t i = 0; status == RK_OK && i < walker->range_count; i++) {
-            const key_range *range = &walker->ranges[i];
+            key_range *range = &walker->ranges[i];
             if (rk_slice_compare(rk_buf_slice(&walker->key), range->end) >= 0)
                 continue;
             status = gather_range(walker, chunk, range, tenant, &seen, err);
-            if (status == RK_OK)
+            if (status == RK_OK) {
+                walker->tenant_split = true;
                 return RK_OK; /* full, in the middle of a key_range */
+            }
             status = status == RK_NOT_FOUND ? RK_OK : status;
+            if (status == RK_OK && strays && range->matched && walker->rank < levels)
+                status = note_matched(walker, range, err);
         }
         if (status != RK_OK)
             return status;
@@ -448,6 +532,7 @@ static rk_status gather_ranks(rki_walker *walker, rki_chunk *chunk, rk_slice ten
         walker->ranges_ready = false;
     }
     walker->in_tenant = false;
+    walker->large_before = walker->tenant_split;
     return RK_OK;
 }
 
@@ -486,6 +571,34 @@ static rk_status gather_outside(rki_walker *walker, rki_chunk *chunk, rk_error *
 
 /* --- stages ----------------------------------------------------------------------------------- */
 
+/* Whether to read the tenant at once. To find that it does not fit costs as much as a chunk, so one
+ * large tenant is taken to follow another; a template entity is few of many records. */
+static bool is_worth_a_try(const rki_walker *walker)
+{
+    bool template_stage = walker->job->kind == RK_JOB_BACKFILL && walker->stage == 0;
+    return walker->tenant_fresh && !walker->large_before &&
+           (!template_stage || is_only_entity(walker->job));
+}
+
+/* The next records of the tenant. *put_off when it gets a chunk of its own. */
+static rk_status gather_tenant(rki_walker *walker, rki_chunk *chunk, bool *put_off, rk_error *err)
+{
+    rk_slice tenant;
+    bool fits = false;
+    *put_off = false;
+    rk_status status = rk_arena_copy(&chunk->arena, rk_buf_slice(&walker->tenant), &tenant, err);
+    if (status == RK_OK && is_worth_a_try(walker)) {
+        status = gather_whole(walker, chunk, tenant, &fits, err);
+        *put_off = !fits && chunk->count > 0;
+    }
+    if (status != RK_OK || *put_off)
+        return status;
+    if (!fits)
+        return gather_ranks(walker, chunk, tenant, err);
+    walker->in_tenant = false;
+    return RK_OK;
+}
+
 static rk_status gather_tenants(rki_walker *walker, rki_chunk *chunk, rk_error *err)
 {
     for (size_t visited = 0; visited < TENANTS_PER_CHUNK_MAX; visited++) {
@@ -498,27 +611,18 @@ static rk_status gather_tenants(rki_walker *walker, rki_chunk *chunk, rk_error *
             if (status != RK_OK)
                 return status;
         }
-        rk_slice tenant;
-        rk_status status =
-            rk_arena_copy(&chunk->arena, rk_buf_slice(&walker->tenant), &tenant, err);
-        bool template_stage = walker->job->kind == RK_JOB_BACKFILL && walker->stage == 0;
-        bool fits = false;
-        if (status == RK_OK && walker->tenant_fresh && !template_stage) {
-            status = gather_whole(walker, chunk, tenant, &fits, err);
-            if (status == RK_OK && !fits && chunk->count > 0)
-                return RK_OK; /* the tenant gets a chunk of its own */
-        }
-        if (status != RK_OK)
-            return status;
-        if (fits) {
-            walker->in_tenant = false;
-        } else {
-            status = gather_ranks(walker, chunk, tenant, err);
-        }
-        if (status != RK_OK || chunk_full(chunk) || walker->in_tenant)
+        bool put_off;
+        rk_status status = gather_tenant(walker, chunk, &put_off, err);
+        if (status != RK_OK || put_off || chunk_full(chunk) || walker->in_tenant)
             return status;
     }
     return RK_OK;
+}
+
+static bool is_left_out(const rki_walker *walker)
+{
+    return walker->job->kind == RK_JOB_BACKFILL && walker->stage == 1 &&
+           is_only_entity(walker->job);
 }
 
 static bool is_outside_stage(const rki_walker *walker)
@@ -535,7 +639,9 @@ rk_status rki_walker_next(rki_walker *walker, rki_chunk *chunk, rk_error *err)
     rk_status status = rk_snapshot_renew(walker->view, err);
     if (status != RK_OK)
         return status;
-    if (!is_outside_stage(walker))
+    if (is_left_out(walker))
+        chunk->stage_end = true;
+    else if (!is_outside_stage(walker))
         status = gather_tenants(walker, chunk, err);
     else if (walker->job->tier == RK_TIER_PRODUCTION)
         status = gather_outside(walker, chunk, err);

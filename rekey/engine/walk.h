@@ -6,10 +6,13 @@
  * the way out.
  *
  * A tenant that fits into one chunk is read once and sorted by (rank, key). A larger one is walked
- * rank by rank, over the key prefixes of that rank's entities. Both give the same order.
+ * rank by rank, over the key prefixes of that rank's entities. Both give the same order. Keys that
+ * match nothing have the last rank; for them a prefix is not read again where all keys matched.
  *
  * Stages of a backfill: the template entity alone; all other entities, together with
- * the tenants' keys that match nothing; keys outside of every tenant. The other jobs have one.
+ * the tenants' keys that match nothing; keys outside of every tenant. Where the template entity is
+ * the only one, the keys that match nothing come with it, tenant by tenant. The other jobs have
+ * one.
  *
  * Threading: a walker belongs to one thread at a time; it holds no snapshot between calls.
  */
@@ -26,8 +29,8 @@ rk_status rki_walker_create(const rki_job *job, const rk_checkpoint *from, rki_w
 void rki_walker_destroy(rki_walker *walker);
 
 /* Where the next chunk begins, for a walker of the same job elsewhere: only stage, rank, tenant and
- * key are set. A chunk of the same limits that is read from there has the same records, as long as
- * nobody changes them. */
+ * key are set. Chunks of the same limits that are read from there have the same records up to where
+ * the shorter one ends, as long as nobody changes them. */
 void rki_walker_position(const rki_walker *walker, rk_checkpoint *out);
 
 /* Goes on from a position, or behind a checkpoint. */

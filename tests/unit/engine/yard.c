@@ -19,35 +19,43 @@ static const char text[] = "migration: 202601010000_yard\n"
                            "capsule: {variable: c, allowed: [PROD, DEV]}\n"
                            "tiers: {canary: [s-1, s-2]}\n"
                            "entities:\n"
-                           "  Config:\n"
-                           "    old: \"" TENANT "CONFIG\"\n"
-                           "    new: \"" SCOPE "CONFIG\"\n"
-                           "    capsule: {field: c}\n"
-                           "  Contract:\n"
+                           "%s";
+
+static const char all[] = "  Config:\n"
+                          "    old: \"" TENANT "CONFIG\"\n"
+                          "    new: \"" SCOPE "CONFIG\"\n"
+                          "    capsule: {field: c}\n"
+                          "  Contract:\n"
+                          "    old: \"" TENANT "CONTRACT#{contract_id}\"\n"
+                          "    new: \"" SCOPE "CONTRACT#{contract_id}\"\n"
+                          "    capsule: {field: c, default: PROD}\n"
+                          "  Item:\n"
+                          "    parent: {entity: Contract, id: {contract_id: contract_id}}\n"
+                          "    old: \"" TENANT "ITEM#{item_id}\"\n"
+                          "    new: \"" SCOPE "ITEM#{item_id}\"\n"
+                          "    capsule: {parent: true}\n"
+                          "  Sub:\n"
+                          "    parent: {entity: Item, id: {item_id: item_id}}\n"
+                          "    old: \"" TENANT "A-SUB#{sub_id}\"\n"
+                          "    new: \"" SCOPE "SUB#{sub_id}\"\n"
+                          "    capsule: {parent: true}\n"
+                          "  Scoped:\n"
+                          "    old: \"" TENANT "SCOPED#{c}#{scoped_id}\"\n"
+                          "    new: \"" SCOPE "SCOPED#{scoped_id}\"\n"
+                          "    capsule: {field: c}\n";
+
+static const char only[] = "  Contract:\n"
                            "    old: \"" TENANT "CONTRACT#{contract_id}\"\n"
                            "    new: \"" SCOPE "CONTRACT#{contract_id}\"\n"
-                           "    capsule: {field: c, default: PROD}\n"
-                           "  Item:\n"
-                           "    parent: {entity: Contract, id: {contract_id: contract_id}}\n"
-                           "    old: \"" TENANT "ITEM#{item_id}\"\n"
-                           "    new: \"" SCOPE "ITEM#{item_id}\"\n"
-                           "    capsule: {parent: true}\n"
-                           "  Sub:\n"
-                           "    parent: {entity: Item, id: {item_id: item_id}}\n"
-                           "    old: \"" TENANT "A-SUB#{sub_id}\"\n"
-                           "    new: \"" SCOPE "SUB#{sub_id}\"\n"
-                           "    capsule: {parent: true}\n"
-                           "  Scoped:\n"
-                           "    old: \"" TENANT "SCOPED#{c}#{scoped_id}\"\n"
-                           "    new: \"" SCOPE "SCOPED#{scoped_id}\"\n"
-                           "    capsule: {field: c}\n";
+                           "    capsule: {field: c, default: PROD}\n";
 
-static void load(rk_strategy strategy, rk_spec_source *source, char *out, size_t size,
-                 rk_spec **spec)
+static void load(rk_strategy strategy, const char *entities, rk_spec_source *source, char *out,
+                 size_t size, rk_spec **spec)
 {
     rk_findings findings = {0};
     rk_error err = {0};
-    int length = snprintf(out, size, text, strategy == RK_STRATEGY_MOVE ? "move" : "dual-write");
+    int length =
+        snprintf(out, size, text, strategy == RK_STRATEGY_MOVE ? "move" : "dual-write", entities);
     assert_true(length > 0 && (size_t)length < size);
     *source = (rk_spec_source){.name = name, .text = rk_slice_of(out, (size_t)length)};
     if (rk_spec_load(source, NULL, spec, &findings, &err) != RK_OK)
@@ -55,7 +63,7 @@ static void load(rk_strategy strategy, rk_spec_source *source, char *out, size_t
     rk_findings_fini(&findings);
 }
 
-void yard_open(yard *y, rk_strategy strategy)
+static void open_with(yard *y, rk_strategy strategy, const char *entities)
 {
     static char out[4096];
     rk_spec_source source;
@@ -64,13 +72,23 @@ void yard_open(yard *y, rk_strategy strategy)
     bool changed = false;
     *y = (yard){0};
     shelf_open(&y->shelf);
-    load(strategy, &source, out, sizeof out, &y->spec);
+    load(strategy, entities, &source, out, sizeof out, &y->spec);
     must(rk_tables_open(y->shelf.store, y->spec, true, true, &y->tables, &err), &err);
     rk_txn *txn = shelf_begin(&y->shelf);
     must(rk_state_register(txn, y->tables.meta, y->spec, &source, &changed, &err), &err);
     must(rk_state_load(rk_txn_view(txn), y->tables.meta, &state, &err), &err);
     y->epoch = state.epoch;
     shelf_commit(txn);
+}
+
+void yard_open(yard *y, rk_strategy strategy)
+{
+    open_with(y, strategy, all);
+}
+
+void yard_open_only(yard *y, rk_strategy strategy)
+{
+    open_with(y, strategy, only);
 }
 
 void yard_close(yard *y)

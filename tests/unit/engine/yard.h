@@ -20,7 +20,10 @@ typedef struct yard {
 void yard_open(yard *y, rk_strategy strategy);
 void yard_close(yard *y);
 
-/* Every job, with Config as a backfill's template entity. */
+/* The same, but Contract is the only entity. */
+void yard_open_only(yard *y, rk_strategy strategy);
+
+/* Every job, with the first entity as a backfill's template entity. */
 rki_job yard_job(const yard *y, rk_job kind, rk_tier tier);
 
 /* Puts a record; a NULL value deletes it. */
