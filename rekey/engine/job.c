@@ -273,23 +273,48 @@ rk_status rki_outranked(const rki_job *job, rk_view *view, const rk_image *image
     return RK_OK;
 }
 
+/* Whether the old key has been given back already to a capsule that the spec names earlier: in an
+ * earlier batch, or before a stop, so that no new record tells of it any more. */
+static rk_status returned_to_another(const rki_job *job, rk_transformer *transformer, rk_view *view,
+                                     const rk_image *image, rk_arena *arena, bool *out,
+                                     rk_error *err)
+{
+    char detail[DETAIL_BYTES];
+    rk_slice value;
+    rk_image there;
+    rk_reason reason = RK_REASON_NONE;
+    rk_status status = rk_view_get(view, job->tables->records, image->old_key, &value, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(arena, value, &value, err);
+    if (status == RK_OK)
+        status = rk_transform_old(transformer, view, image->old_key, value, arena, &there, &reason,
+                                  detail, err);
+    *out = status == RK_OK && reason == RK_REASON_NONE &&
+           rk_spec_capsule(job->spec, there.capsule) < rk_spec_capsule(job->spec, image->capsule);
+    return status == RK_NOT_FOUND ? RK_OK : status;
+}
+
 /* The unit of a record that may move; under accept_loss the outranked ones are dropped. */
-static rk_status build(const rki_job *job, rk_view *view, const rk_image *image, rk_arena *arena,
-                       rk_op *ops, uint32_t *op_count, rk_error *err)
+static rk_status build(const rki_job *job, rk_transformer *transformer, rk_view *view,
+                       rk_image *image, rk_arena *arena, rk_op *ops, uint32_t *op_count,
+                       rk_error *err)
 {
     bool drop = false;
-    rki_job as = *job;
     if (job->kind == RK_JOB_RETURN && job->accept_loss) {
         rk_status status = rki_outranked(job, view, image, &drop, err);
+        if (status == RK_OK && !drop)
+            status = returned_to_another(job, transformer, view, image, arena, &drop, err);
         if (status != RK_OK)
             return status;
     }
-    rk_image what = *image;
     if (drop) {
+        rki_job as = *job;
         as.kind = RK_JOB_DROP_NEW;
-        what.old_value = RK_SLICE_EMPTY;
+        image->old_value = RK_SLICE_EMPTY;
+        *op_count = rki_unit_build(&as, image, arena, ops);
+    } else {
+        *op_count = rki_unit_build(job, image, arena, ops);
     }
-    *op_count = rki_unit_build(&as, &what, arena, ops);
     return RK_OK;
 }
 
@@ -297,8 +322,10 @@ rk_status rki_work_prepare(const rki_job *job, rk_transformer *transformer, rk_v
                            rki_work *work, rk_arena *arena, rk_op *ops, uint32_t *op_count,
                            rk_error *err)
 {
-    char detail[DETAIL_BYTES] = "";
-    rk_image image = {0};
+    /* Neither is cleared whole: both are long, and a record needs little of them. */
+    char detail[DETAIL_BYTES];
+    rk_image image;
+    detail[0] = '\0';
     work->detail = "";
     *op_count = 0;
     if (work->entity < 0) {
@@ -310,7 +337,7 @@ rk_status rki_work_prepare(const rki_job *job, rk_transformer *transformer, rk_v
     if (status != RK_OK)
         return status;
     if (work->reason == RK_REASON_NONE)
-        return build(job, view, &image, arena, ops, op_count, err);
+        return build(job, transformer, view, &image, arena, ops, op_count, err);
     rk_slice copy = RK_SLICE_EMPTY;
     status = rk_arena_copy(arena, rk_slice_of(detail, strlen(detail) + 1), &copy, err);
     if (status == RK_OK)

@@ -679,6 +679,52 @@ static void a_stop_changes_nothing_of_the_outcome(void **state)
     }
 }
 
+/* --- a rollback that gives one old key to one of two -------------------------------------------
+ */
+
+#define OLD_A  "TENANT#t#CONTRACT#a"
+#define DEV_A  "TENANT#t#CAPSULE#DEV#CONTRACT#a"
+#define PROD_A "TENANT#t#CAPSULE#PROD#CONTRACT#a"
+
+/* The spec names PROD first. What is at the old key when the other's turn comes was returned by an
+ * earlier batch, before a stop perhaps; no new record tells of it any more. */
+static void the_loser_is_dropped_however_late_it_comes(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *old_value;
+        const char *new_key, *new_value;
+        const char *old_after;
+        bool new_stays;
+    } cases[] = {
+        {"the winner is back", "{\"x\":1}", DEV_A, "{\"x\":2,\"c\":\"DEV\"}", "{\"x\":1}", false},
+        {"nobody is", NULL, DEV_A, "{\"x\":2,\"c\":\"DEV\"}", "{\"x\":2,\"c\":\"DEV\"}", false},
+        {"who ranks lower is", "{\"x\":2,\"c\":\"DEV\"}", PROD_A, "{\"x\":1,\"c\":\"PROD\"}",
+         "{\"x\":2,\"c\":\"DEV\"}", true},
+        {"its own capsule's other record is", "{\"x\":9}", PROD_A, "{\"x\":1,\"c\":\"PROD\"}",
+         "{\"x\":9}", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        yard y;
+        crew c;
+        rki_batch batch;
+        yard_open_only(&y, RK_STRATEGY_MOVE);
+        yard_put(&y, OLD_A, cases[i].old_value);
+        yard_put(&y, cases[i].new_key, cases[i].new_value);
+        crew_start(&c, &y, RK_JOB_RETURN, NULL);
+        c.job.accept_loss = true;
+        while (scan(&c))
+            must(write_all(&c, &batch), NULL);
+        holds(&y, cases[i].name, OLD_A, cases[i].old_after);
+        holds(&y, cases[i].name, cases[i].new_key, cases[i].new_stays ? cases[i].new_value : NULL);
+        assert_int_equal(cases[i].new_stays ? RK_REASON_CONFLICT : RK_REASON_NONE,
+                         quarantined(&y, cases[i].new_key));
+        crew_stop(&c);
+        yard_close(&y);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -692,6 +738,7 @@ int main(void)
         cmocka_unit_test(behind_a_fence_nothing_is_written),
         cmocka_unit_test(a_failed_commit_counts_nothing),
         cmocka_unit_test(a_stop_changes_nothing_of_the_outcome),
+        cmocka_unit_test(the_loser_is_dropped_however_late_it_comes),
     };
     return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
 }
