@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "rekey/audit/audit.h"
+#include "rekey/engine/change.h"
 #include "rekey/engine/tasks.h"
 
 #define SWEEP_COUNT 1000
@@ -66,21 +67,25 @@ static rk_status change_phase(rk_run *run, rk_txn *txn, rk_move move, bool undoi
 
 /* --- notes ------------------------------------------------------------------------------------ */
 
-static rk_status sweep_notes(rk_run *run, const char *prefix, rk_error *err)
+typedef struct note_sweep {
+    rk_table meta;
+    const char *prefix;
+    bool more; /* out */
+} note_sweep;
+
+static rk_status do_sweep_notes(rk_txn *txn, void *context, bool *changed, rk_error *err)
 {
-    bool more = true;
+    note_sweep *what = context;
+    *changed = true;
+    return rk_state_sweep(txn, what->meta, what->prefix, SWEEP_COUNT, &what->more, err);
+}
+
+static rk_status sweep_notes(const rk_migration *migration, const char *prefix, rk_error *err)
+{
+    note_sweep what = {migration->tables.meta, prefix, true};
     rk_status status = RK_OK;
-    while (status == RK_OK && more) {
-        rk_txn *txn = NULL;
-        status = rk_txn_begin(run->migration->store, &txn, err);
-        if (status == RK_OK)
-            status =
-                rk_state_sweep(txn, run->migration->tables.meta, prefix, SWEEP_COUNT, &more, err);
-        if (status == RK_OK)
-            status = rk_txn_commit(txn, err);
-        else
-            rk_txn_abort(txn);
-    }
+    while (status == RK_OK && what.more)
+        status = rki_change_store(migration->store, do_sweep_notes, &what, err);
     return status;
 }
 
@@ -92,9 +97,9 @@ static rk_status sweep_when_all(rk_run *run, rk_phase phase, rk_error *err)
         if ((tier == RK_TIER_PRODUCTION || run->state.has_canary) &&
             (run->state.tier[tier].phase != phase || run->state.tier[tier].undoing))
             return RK_OK;
-    rk_status status = sweep_notes(run, RK_PREFIX_SHADOW, err);
+    rk_status status = sweep_notes(run->migration, RK_PREFIX_SHADOW, err);
     if (status == RK_OK)
-        status = sweep_notes(run, RK_PREFIX_KEPT, err);
+        status = sweep_notes(run->migration, RK_PREFIX_KEPT, err);
     return status;
 }
 
@@ -105,10 +110,12 @@ static rk_status do_begin(rk_run *run, rk_txn *txn, rk_error *err)
     return change_phase(run, txn, RK_MOVE_BEGIN, false, err);
 }
 
+/* A crash may have come between the end of an earlier migration and the sweep that follows it. */
 rk_status rki_begin_phase(rk_run *run, bool *done, rk_error *err)
 {
     *done = true;
-    return rki_run_change(run, do_begin, err);
+    rk_status status = sweep_when_all(run, RK_PHASE_OLD, err);
+    return status == RK_OK ? rki_run_change(run, do_begin, err) : status;
 }
 
 static rk_status do_contract(rk_run *run, rk_txn *txn, rk_error *err)

@@ -442,6 +442,7 @@ static void leave_table(rk_verification *verify)
 {
     rk_cursor_close(verify->cursor);
     verify->cursor = NULL;
+    rk_transformer_forget(verify->transformer);
     rk_buf_reset(&verify->key);
     rk_buf_reset(&verify->value);
 }

@@ -33,7 +33,8 @@ typedef enum place_state {
 typedef struct place {
     place_state state;
     rk_operation_name lease;
-    uint64_t deadline_ns; /* of an offer or a lease */
+    rk_operation_name holder; /* of the lease: a worker's id */
+    uint64_t deadline_ns;     /* of an offer or a lease */
     rk_buf offer;
     rk_buf result;
 } place;
@@ -45,6 +46,7 @@ typedef struct worker {
     rk_operation_name asked; /* the last request; its reply, unless it is waiting */
     rk_buf reply;
     uint64_t until_ns; /* it is thought to be there */
+    uint64_t late_ns;  /* it gets no lease before: its last one ran out */
 } worker;
 
 struct rk_leases {
@@ -87,6 +89,17 @@ static bool wait_until(rk_leases *leases, uint64_t deadline_ns)
     return true;
 }
 
+/* Whoever was late may be late again, and would hold up one chunk after the other. */
+static void note_late(rk_leases *leases, const rk_operation_name *id, uint64_t now)
+{
+    leases->counts.expired++;
+    for (size_t i = 0; i < RK_LEASE_WORKERS_MAX; i++) {
+        worker *w = &leases->workers[i];
+        if (w->used && same_name(&w->id, id))
+            w->late_ns = now + RK_LEASE_LATE_MS * NS_PER_MS;
+    }
+}
+
 /* Offers and leases end by themselves. */
 static void expire(rk_leases *leases)
 {
@@ -97,7 +110,7 @@ static void expire(rk_leases *leases)
         if (!is_out || (leases->lends && now < p->deadline_ns))
             continue;
         if (p->state == PLACE_LEASED && leases->lends)
-            leases->counts.expired++;
+            note_late(leases, &p->holder, now);
         p->state = PLACE_OVER;
     }
 }
@@ -117,7 +130,7 @@ static uint32_t count_workers(const rk_leases *leases)
     uint32_t present = 0;
     for (size_t i = 0; i < RK_LEASE_WORKERS_MAX; i++) {
         const worker *w = &leases->workers[i];
-        present += w->used && (w->waiting || now < w->until_ns);
+        present += w->used && now >= w->late_ns && (w->waiting || now < w->until_ns);
     }
     return present;
 }
@@ -238,6 +251,7 @@ static worker *find_worker(rk_leases *leases, const rk_operation_name *id)
         rk_buf_reset(&oldest->reply);
         oldest->used = true;
         oldest->id = *id;
+        oldest->late_ns = 0;
     }
     return oldest;
 }
@@ -252,9 +266,9 @@ static bool was_answered(const rk_leases *leases, const rk_operation_name *lease
 
 static rk_lease_fate take_result(rk_leases *leases, const rk_lease_request *request)
 {
+    expire(leases);
     if (!request->has_result)
         return RK_LEASE_NO_RESULT;
-    expire(leases);
     for (size_t i = 0; i < RK_LENT_MAX; i++) {
         place *p = &leases->places[i];
         if (p->state != PLACE_LEASED || !same_name(&p->lease, &request->lease))
@@ -302,11 +316,13 @@ static rk_status answer(rk_leases *leases, worker *w, const rk_lease_request *re
     place *found = NULL;
     rk_lease_reply reply = {.fate = take_result(leases, request)};
     rk_buf_reset(&w->reply);
-    if (!request->leaves)
+    bool is_late = now_ns(leases) < w->late_ns;
+    if (!request->leaves && !is_late)
         found = await_offer(leases, w);
     w->until_ns = now_ns(leases) + PRESENT_MS * NS_PER_MS;
     if (found) {
         found->state = PLACE_LEASED;
+        found->holder = w->id;
         found->deadline_ns = now_ns(leases) + RK_LEASE_MS * NS_PER_MS;
         w->until_ns = found->deadline_ns;
         reply.has_offer = true;
@@ -314,8 +330,8 @@ static rk_status answer(rk_leases *leases, worker *w, const rk_lease_request *re
         reply.offer = rk_buf_slice(&found->offer);
     } else {
         /* Who had a thread to wait on comes again at once. */
-        bool waited = leases->waiting < leases->waiting_max && !leases->closed;
-        reply.pause_ms = waited ? 0 : RK_LEASE_PAUSE_MS;
+        bool waited = leases->waiting < leases->waiting_max && !leases->closed && !is_late;
+        reply.pause_ms = waited ? 0 : is_late ? RK_LEASE_POLL_MS : RK_LEASE_PAUSE_MS;
         pthread_cond_broadcast(&leases->changed);
     }
     w->used = !request->leaves;

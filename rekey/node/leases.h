@@ -14,7 +14,8 @@
  *     lease.
  *   - Of a node's threads at most `waiting_max` wait for offers, so that others are answered.
  *   - What a worker that died, stopped or lies can cost is RK_LEASE_MS of waiting for its chunk; it
- *     gets no other before it comes back.
+ *     gets no other before it comes back, and none for RK_LEASE_LATE_MS: one that is always late
+ *     costs a run a tenth of its time.
  *
  * Time is the monotonic clock's. Threading: any number of threads.
  */
@@ -29,6 +30,9 @@
  * the run waits so long once, for each worker that dies. */
 #define RK_LEASE_MS      2000
 #define RK_LEASE_TAKE_MS 250
+
+/* A worker whose lease ran out is offered nothing for so long. */
+#define RK_LEASE_LATE_MS 20000
 
 /* A request without an offer is answered after so long at most. */
 #define RK_LEASE_POLL_MS 500
@@ -58,7 +62,7 @@ rk_status rk_leases_answer(rk_leases *leases, const rk_operation_name *operation
 void rk_leases_close(rk_leases *leases);
 
 typedef struct rk_leases_counts {
-    uint32_t workers; /* that are there: wait, work, or have asked a moment ago */
+    uint32_t workers; /* that wait, work, or asked a moment ago, and were not late */
     uint32_t working;
     uint64_t leases;  /* whose results came in time, since the node's start */
     uint64_t records; /* that were prepared as a worker said */

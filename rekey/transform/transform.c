@@ -82,6 +82,7 @@ void rk_transformer_destroy(rk_transformer *transformer)
 void rk_transformer_forget(rk_transformer *transformer)
 {
     rki_cache_forget(transformer->cache);
+    transformer->looked_at = RK_SLICE_EMPTY;
 }
 
 /* --- keys ------------------------------------------------------------------------------------- */

@@ -79,7 +79,8 @@ rk_status rk_transformer_create(const rk_spec *spec, const rk_tables *tables, si
                                 size_t cache_entries, rk_transformer **out, rk_error *err);
 void rk_transformer_destroy(rk_transformer *transformer);
 
-/* Forgets cached parents; at every phase change and when a unit was refused. */
+/* Forgets cached parents, and what rk_transform_look saw; at every phase change and when a unit was
+ * refused. */
 void rk_transformer_forget(rk_transformer *transformer);
 
 /* Old record to image. `view` is where parents are read. RK_OK with *reason NONE: image filled.
@@ -105,7 +106,8 @@ rk_status rk_transform_new(rk_transformer *transformer, rk_view *view, rk_slice 
 int rk_transform_classify(const rk_transformer *transformer, rk_slice key, rk_slice *tenant);
 
 /* The same for a walk over records: when the next call is rk_transform_old or rk_transform_new of
- * this very slice, its bytes unchanged, that does not match the key again. */
+ * this very slice, its bytes unchanged, that does not match the key again. After the last record
+ * nobody may have made that call: forget, before other bytes can stand where these did. */
 int rk_transform_look(rk_transformer *transformer, rk_slice key, rk_slice *tenant);
 
 #endif

@@ -212,7 +212,39 @@ static void test_too_late(void **state)
     assert_false(reserve(&t, &place)); /* it gets no other before it comes back */
     bring(&t, 1, 3, &lease, "done");
     assert_int_equal(t.said.fate, RK_LEASE_STALE);
+    close_table(&t);
+}
+
+/* One that is always late would hold up every chunk: it is there, and gets nothing for a while. */
+static void test_late_again(void **state)
+{
+    (void)state;
+    table t;
+    uint32_t place;
+    open_table(&t, 0);
+    rk_operation_name lease = lease_one(&t, &place);
+    t.now_ns += RK_LEASE_MS * NS_PER_MS;
+    assert_false(collect(&t, place, NULL));
+    release(&t, place, 0);
+    bring(&t, 1, 3, &lease, "done");
+    assert_int_equal(t.said.fate, RK_LEASE_STALE);
+    assert_int_equal(t.said.pause_ms, RK_LEASE_POLL_MS);
+    assert_int_equal(rk_leases_counts_of(t.leases).workers, 0);
+    assert_false(reserve(&t, &place));
+    ask(&t, 2, 4);
     assert_true(reserve(&t, &place));
+    offer(&t, place, "chunk");
+    ask(&t, 1, 5);
+    assert_false(t.said.has_offer);
+    ask(&t, 2, 6);
+    assert_true(t.said.has_offer);
+    release(&t, place, 0);
+    t.now_ns += RK_LEASE_LATE_MS * NS_PER_MS;
+    ask(&t, 1, 7);
+    assert_true(reserve(&t, &place));
+    offer(&t, place, "chunk");
+    ask(&t, 1, 8);
+    assert_true(t.said.has_offer);
     close_table(&t);
 }
 
@@ -443,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_the_same_request_twice),
         cmocka_unit_test(test_the_same_result_twice),
         cmocka_unit_test(test_too_late),
+        cmocka_unit_test(test_late_again),
         cmocka_unit_test(test_in_the_last_moment),
         cmocka_unit_test(test_of_no_lease),
         cmocka_unit_test(test_a_result_too_long),

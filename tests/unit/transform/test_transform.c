@@ -368,6 +368,13 @@ static void a_look_is_for_one_call(void **state)
 
     assert_int_equal(rk_transform_look(w.transformer, RK_SLICE_LITERAL("x"), &tenant), -1);
     assert_slice(tenant, "acme");
+
+    char page[] = "TENANT#acme#NOTHING"; /* another key of the same length is there later */
+    assert_int_equal(rk_transform_look(w.transformer, rk_slice_str(page), NULL), -1);
+    rk_transformer_forget(w.transformer);
+    strcpy(page, "TENANT#acme#PLAIN#1");
+    assert_int_equal(world_old(&w, page, value), RK_OK);
+    assert_int_equal(w.reason, RK_REASON_NONE);
     world_fini(&w);
 }
 
