@@ -51,6 +51,7 @@ def plan(site, options, sizes):
     seeded = (sizes.records, 0, 0)
     return Result(take_turns(site, [
         who.RekeyPlan(ground, "rekey"),
+        who.BareScan(ground, "bare-hash", ground.base, seeded, "--hash"),
         who.BareScan(ground, "bare-scan", ground.base, seeded),
         who.BareScan(ground, "bare-capsules", ground.base, seeded, "--capsules"),
     ], options.rounds))

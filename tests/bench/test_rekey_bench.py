@@ -33,7 +33,7 @@ CONTESTANTS = {
     "dual-write": MOVES,
     "dual-write-gsi1": MOVES,
     "scripts": MOVES + ["dump-awk-load", "python", "one-by-one"],
-    "plan": ["rekey", "bare-scan", "bare-capsules"],
+    "plan": ["rekey", "bare-hash", "bare-scan", "bare-capsules"],
     "verify": ["rekey", "bare-hash", "bare-scan"],
     "contract": MOVES + ["bare-checked"],
     "contract-gsi1": MOVES + ["bare-checked"],
