@@ -170,7 +170,7 @@ static rk_status save(rk_txn *txn, rk_table meta, const rk_audit_entry *entry, r
 
 rk_status rk_audit_append(rk_txn *txn, rk_table meta, rk_audit_entry *entry, rk_error *err)
 {
-    uint64_t newest;
+    uint64_t newest = 0;
     rk_status status = rk_audit_head(rk_txn_view(txn), meta, &newest, &entry->previous, err);
     if (status != RK_OK)
         return status;

@@ -139,13 +139,13 @@ rk_status rk_hand_do(rk_hand *hand, rk_slice bytes, rk_buf *result, uint32_t *re
     rk_offer offer;
     bool same = false;
     *records = 0;
-    rk_status status = rk_offer_decode(bytes, &offer, err);
+    rk_status status = rki_result_begin(result, err); /* what is in it is the last offer's */
+    if (status == RK_OK)
+        status = rk_offer_decode(bytes, &offer, err);
     if (status == RK_OK && !offer.version)
         status = rk_error_set(err, RK_CONFLICT,
                               "the one who offers is not of version %s, as this program is",
                               rk_version());
-    if (status == RK_OK)
-        status = rki_result_begin(result, err);
     if (status == RK_OK)
         status = enter_walk(hand, &offer, err);
     if (status == RK_OK)

@@ -459,7 +459,7 @@ void rk_work_supersede(rk_work *work, uint64_t epoch)
 rk_status rk_work_cancel(rk_work *work, const char *name, const rk_work_asker *asker, rk_error *err)
 {
     pthread_mutex_lock(&work->lock);
-    bool known = strcmp(work->view.name, name) == 0;
+    bool known = *name && strcmp(work->view.name, name) == 0;
     bool may = !known || is_of(work, asker);
     bool leads = work->view_epoch > 0;
     if (known && may)

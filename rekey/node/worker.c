@@ -57,7 +57,8 @@ struct rk_worker {
     bool reached; /* the last question was answered */
     bool away;    /* and that this one was not is known */
     uint32_t retry_ms;
-    bool works; /* in people's eyes */
+    bool works;   /* in people's eyes */
+    bool failing; /* the last lease came to nothing, and that is known */
     uint64_t worked_ns;
     uint64_t told_ns;
 };
@@ -144,8 +145,9 @@ static rk_status do_lease(rk_worker *worker, const rk_lease_reply *lease, rk_err
         *err = why;
         return status;
     }
-    if (status != RK_OK)
+    if (status != RK_OK && !worker->failing)
         tell(worker, why.message);
+    worker->failing = status != RK_OK;
     return RK_OK;
 }
 

@@ -220,6 +220,7 @@ static void test_cancel(void **state)
     (void)state;
     desk d;
     desk_open(&d);
+    must(rk_work_cancel(d.work, "", &tess, &d.err), &d.err); /* of nothing */
     must_start(&d, RUN("a"));
     step(&d, 2);
     must(rk_work_cancel(d.work, "b", &tess, &d.err), &d.err);
