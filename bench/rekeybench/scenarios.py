@@ -13,6 +13,7 @@ WORKERS = (1, 2, 4)
 VALUE_BYTES = (100, 200, 500, 1000, 2000, 8000)
 SIZES_OF_TEN = (100, 10, 1)
 USUAL_BYTES = 200
+SHORT_RECORDS = 500  # about what rekey does in 5 ms with an index
 
 
 @dataclass
@@ -24,13 +25,17 @@ class Result:
 
 
 def _move(strategy, index):
+    """With an index, the length of a transaction decides: a loop with short ones stands beside."""
     def measure(site, options, sizes):
         ground = Ground(site, "move", strategy, index, sizes)
-        return Result(take_turns(site, [
+        several = [
             who.RekeyRun(ground, "rekey", workers=options.workers),
             who.RekeyRun(ground, "rekey-50ms", who.LONG_MS, options.workers),
             who.BareMove(ground, "bare"),
-        ], options.rounds))
+        ]
+        if index:
+            several.append(who.BareMove(ground, f"bare-{SHORT_RECORDS}", SHORT_RECORDS))
+        return Result(take_turns(site, several, options.rounds))
     return measure
 
 

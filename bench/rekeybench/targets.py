@@ -22,17 +22,20 @@ class Target:
 
 
 MEMORY = "memory outside the map"
+SHORT = "a bare loop with short transactions, too"
 TARGETS = (
     Target("move", "rekey", "bare", 0.95),
     Target("move", "rekey-50ms", "bare", 0.95),
     Target("move", "rekey RssAnon MiB", None, 64, "most", MEMORY),
     Target("move-gsi1", "rekey", "bare", 0.9),
     Target("move-gsi1", "rekey-50ms", "bare", 0.9),
+    Target("move-gsi1", "rekey", "bare-500", words=SHORT),
     Target("move-gsi1", "rekey RssAnon MiB", None, 64, "most", MEMORY),
     Target("dual-write", "rekey", "bare"),
     Target("dual-write", "rekey-50ms", "bare"),
     Target("dual-write-gsi1", "rekey", "bare"),
     Target("dual-write-gsi1", "rekey-50ms", "bare"),
+    Target("dual-write-gsi1", "rekey", "bare-500", words=SHORT),
     Target("scripts", "rekey", "dump-awk-load", 5),
     Target("scripts", "rekey", "python", 3),
     Target("scripts", "rekey", "one-by-one", 150),

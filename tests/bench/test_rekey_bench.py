@@ -29,9 +29,9 @@ from rekeybench.measure import Found  # noqa: E402
 MOVES = ["rekey", "rekey-50ms", "bare"]
 CONTESTANTS = {
     "move": MOVES,
-    "move-gsi1": MOVES,
+    "move-gsi1": MOVES + ["bare-500"],
     "dual-write": MOVES,
-    "dual-write-gsi1": MOVES,
+    "dual-write-gsi1": MOVES + ["bare-500"],
     "scripts": MOVES + ["dump-awk-load", "python", "one-by-one"],
     "plan": ["rekey", "bare-hash", "bare-scan", "bare-capsules"],
     "verify": ["rekey", "bare-hash", "bare-scan"],
