@@ -1,4 +1,4 @@
-/* waiting.h: a lock, a condition, and waits that end, for the files of this folder. */
+/* waiting.h: a lock, a condition, and waits that end by the clock that nobody turns. */
 #ifndef REKEY_TRANSPORT_WAITING_H
 #define REKEY_TRANSPORT_WAITING_H
 

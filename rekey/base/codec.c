@@ -36,6 +36,52 @@ rk_status rk_put_bytes(rk_buf *buf, rk_slice bytes, rk_error *err)
     return status;
 }
 
+rk_writer rk_writer_begin(rk_buf *out, rk_error *err)
+{
+    return (rk_writer){.out = out, .start = out->len, .status = RK_OK, .err = err};
+}
+
+rk_status rk_writer_end(rk_writer *writer)
+{
+    if (writer->status != RK_OK)
+        writer->out->len = writer->start;
+    return writer->status;
+}
+
+void rk_write_u8(rk_writer *writer, uint8_t value)
+{
+    if (writer->status == RK_OK)
+        writer->status = rk_put_u8(writer->out, value, writer->err);
+}
+
+void rk_write_u32(rk_writer *writer, size_t value)
+{
+    if (writer->status != RK_OK)
+        return;
+    if (value > UINT32_MAX)
+        writer->status = rk_error_set(writer->err, RK_LIMIT, "%zu does not fit 32 bits", value);
+    else
+        writer->status = rk_put_u32(writer->out, (uint32_t)value, writer->err);
+}
+
+void rk_write_u64(rk_writer *writer, uint64_t value)
+{
+    if (writer->status == RK_OK)
+        writer->status = rk_put_u64(writer->out, value, writer->err);
+}
+
+void rk_write_bytes(rk_writer *writer, rk_slice bytes)
+{
+    if (writer->status == RK_OK)
+        writer->status = rk_put_bytes(writer->out, bytes, writer->err);
+}
+
+void rk_write_exactly(rk_writer *writer, rk_slice bytes)
+{
+    if (writer->status == RK_OK)
+        writer->status = rk_buf_append(writer->out, bytes, writer->err);
+}
+
 static rk_slice take(rk_reader *reader, size_t len)
 {
     if (!reader->ok || reader->rest.len < len) {

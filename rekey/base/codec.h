@@ -2,7 +2,8 @@
  *
  * Integers are little-endian and of fixed width; byte strings are a u32 length and the bytes. A
  * reader is sticky: after the first short read every further read gives zeros, and `ok` stays
- * false, so a decoder checks once, at its end.
+ * false, so a decoder checks once, at its end. So is a writer: after the first failure it writes
+ * nothing, and rk_writer_end gives the failure and takes back what was written.
  */
 #ifndef REKEY_BASE_CODEC_H
 #define REKEY_BASE_CODEC_H
@@ -14,6 +15,22 @@ rk_status rk_put_u8(rk_buf *buf, uint8_t value, rk_error *err);
 rk_status rk_put_u32(rk_buf *buf, uint32_t value, rk_error *err);
 rk_status rk_put_u64(rk_buf *buf, uint64_t value, rk_error *err);
 rk_status rk_put_bytes(rk_buf *buf, rk_slice bytes, rk_error *err);
+
+typedef struct rk_writer {
+    rk_buf *out;
+    size_t start; /* what stood there before */
+    rk_status status;
+    rk_error *err;
+} rk_writer;
+
+rk_writer rk_writer_begin(rk_buf *out, rk_error *err);
+rk_status rk_writer_end(rk_writer *writer);
+
+void rk_write_u8(rk_writer *writer, uint8_t value);
+void rk_write_u32(rk_writer *writer, size_t value); /* RK_LIMIT past 32 bits */
+void rk_write_u64(rk_writer *writer, uint64_t value);
+void rk_write_bytes(rk_writer *writer, rk_slice bytes);
+void rk_write_exactly(rk_writer *writer, rk_slice bytes); /* without a length before them */
 
 typedef struct rk_reader {
     rk_slice rest;

@@ -8,9 +8,7 @@ rk_status rki_collisions_init(rki_collisions *search, const rki_job *job, rk_err
     if (status == RK_OK)
         status = rki_walker_create(&search->job, NULL, &search->walker, err);
     if (status == RK_OK)
-        status = rk_transformer_create(job->spec, job->tables,
-                                       rk_store_capabilities(job->store)->key_bytes_max, 0,
-                                       &search->transformer, err);
+        status = rki_job_transformer(job, 0, &search->transformer, err);
     if (status == RK_OK)
         status = rk_snapshot_open(job->store, &search->view, err);
     if (status == RK_OK)

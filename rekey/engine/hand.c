@@ -9,9 +9,6 @@
 #include "rekey/engine/run.h"
 #include "rekey/engine/walk.h"
 
-/* Parents' capsules remembered: as a scanner does. */
-#define PARENT_CACHE_ENTRIES (64 * 1024)
-
 struct rk_hand {
     rk_store *store;
     const rk_clock *clock;
@@ -72,9 +69,7 @@ static rk_status open_walk(rk_hand *hand, const rk_offer *offer, rk_error *err)
     fill_job(hand, offer);
     status = rki_chunk_init(&hand->chunk, &limits, err);
     if (status == RK_OK)
-        status = rk_transformer_create(hand->job.spec, hand->job.tables,
-                                       rk_store_capabilities(hand->store)->key_bytes_max,
-                                       PARENT_CACHE_ENTRIES, &hand->transformer, err);
+        status = rki_job_transformer(&hand->job, RKI_PARENT_CACHE_ENTRIES, &hand->transformer, err);
     if (status == RK_OK)
         status = rki_walker_create(&hand->job, NULL, &hand->walker, err);
     if (status == RK_OK)

@@ -30,6 +30,14 @@ uint32_t rki_job_rank(const rki_job *job, int entity)
     return rules[job->kind].children_first ? job->spec->level_count - 1 - level : level;
 }
 
+rk_status rki_job_transformer(const rki_job *job, size_t cache_entries, rk_transformer **out,
+                              rk_error *err)
+{
+    return rk_transformer_create(job->spec, job->tables,
+                                 rk_store_capabilities(job->store)->key_bytes_max, cache_entries,
+                                 out, err);
+}
+
 /* --- chunks ----------------------------------------------------------------------------------- */
 
 rk_status rki_chunk_init(rki_chunk *chunk, const rki_chunk_limits *limits, rk_error *err)
@@ -195,6 +203,21 @@ uint32_t rki_unit_build(const rki_job *job, const rk_image *image, rk_arena *are
 
 /* --- one record ------------------------------------------------------------------------------- */
 
+/* What stands at the image's old key, *value, and what that becomes. RK_NOT_FOUND: nothing does. */
+static rk_status read_origin(const rki_job *job, rk_transformer *transformer, rk_view *view,
+                             const rk_image *image, rk_arena *arena, rk_slice *value,
+                             rk_image *origin, rk_reason *reason, char *detail, rk_error *err)
+{
+    *reason = RK_REASON_NONE;
+    rk_status status = rk_view_get(view, job->tables->records, image->old_key, value, err);
+    if (status == RK_OK)
+        status = rk_arena_copy(arena, *value, value, err);
+    if (status == RK_OK)
+        status = rk_transform_old(transformer, view, image->old_key, *value, arena, origin, reason,
+                                  detail, err);
+    return status;
+}
+
 /* A rollback drops copies and nothing else: what stands at a new key without being what the old
  * record becomes was not put there by the migration, and is left alone. Fills image->old_value with
  * the copy's origin; empty for a shadow. */
@@ -204,15 +227,11 @@ static rk_status find_copy(const rki_job *job, rk_transformer *transformer, rk_v
 {
     rk_slice value;
     rk_image origin;
-    rk_reason reason = RK_REASON_NONE;
+    rk_reason reason;
     bool shadow = false;
     image->old_value = RK_SLICE_EMPTY;
-    rk_status status = rk_view_get(view, job->tables->records, image->old_key, &value, err);
-    if (status == RK_OK)
-        status = rk_arena_copy(arena, value, &value, err);
-    if (status == RK_OK)
-        status = rk_transform_old(transformer, view, image->old_key, value, arena, &origin, &reason,
-                                  detail, err);
+    rk_status status =
+        read_origin(job, transformer, view, image, arena, &value, &origin, &reason, detail, err);
     if (status == RK_OK && reason == RK_REASON_NONE &&
         rk_slice_equal(origin.new_key, image->new_key) &&
         rk_slice_equal(origin.new_value, image->new_value)) {
@@ -282,13 +301,9 @@ static rk_status returned_to_another(const rki_job *job, rk_transformer *transfo
     char detail[DETAIL_BYTES];
     rk_slice value;
     rk_image there;
-    rk_reason reason = RK_REASON_NONE;
-    rk_status status = rk_view_get(view, job->tables->records, image->old_key, &value, err);
-    if (status == RK_OK)
-        status = rk_arena_copy(arena, value, &value, err);
-    if (status == RK_OK)
-        status = rk_transform_old(transformer, view, image->old_key, value, arena, &there, &reason,
-                                  detail, err);
+    rk_reason reason;
+    rk_status status =
+        read_origin(job, transformer, view, image, arena, &value, &there, &reason, detail, err);
     *out = status == RK_OK && reason == RK_REASON_NONE &&
            rk_spec_capsule(job->spec, there.capsule) < rk_spec_capsule(job->spec, image->capsule);
     return status == RK_NOT_FOUND ? RK_OK : status;

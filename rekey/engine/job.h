@@ -47,6 +47,13 @@ const rki_job_rule *rki_job_rule_of(rk_job kind);
 /* The rank of an entity in the job's order. */
 uint32_t rki_job_rank(const rki_job *job, int entity);
 
+/* Parents' capsules remembered by who prepares records of its own accord: about 5 MiB. */
+#define RKI_PARENT_CACHE_ENTRIES (64 * 1024)
+
+/* A transformer for the job's records; `cache_entries` as rk_transformer_create has it. */
+rk_status rki_job_transformer(const rki_job *job, size_t cache_entries, rk_transformer **out,
+                              rk_error *err);
+
 /* One record on its way. */
 typedef struct rki_work {
     rk_slice tenant; /* empty outside of every tenant */

@@ -6,60 +6,26 @@
 
 #define LAYOUT 1
 
-/* A sticky writer. */
-typedef struct offer_writer {
-    rk_buf *out;
-    rk_status status;
-    rk_error *err;
-} offer_writer;
-
-static void put_u8(offer_writer *writer, uint8_t value)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_put_u8(writer->out, value, writer->err);
-}
-
-static void put_u32(offer_writer *writer, uint32_t value)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_put_u32(writer->out, value, writer->err);
-}
-
-static void put_u64(offer_writer *writer, uint64_t value)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_put_u64(writer->out, value, writer->err);
-}
-
-static void put_bytes(offer_writer *writer, rk_slice bytes)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_put_bytes(writer->out, bytes, writer->err);
-}
-
 rk_status rk_offer_encode(const rk_offer *offer, rk_buf *out, rk_error *err)
 {
-    size_t start = out->len;
-    offer_writer writer = {out, RK_OK, err};
-    put_u8(&writer, LAYOUT);
-    put_bytes(&writer, rk_slice_str(offer->version));
-    put_bytes(&writer, rk_slice_of(offer->walk.bytes, sizeof offer->walk.bytes));
-    put_u8(&writer, (uint8_t)offer->kind);
-    put_u8(&writer, (uint8_t)offer->tier);
-    put_u64(&writer, offer->epoch);
-    put_u64(&writer, offer->tier_epoch);
-    put_u32(&writer, offer->template_entity);
-    put_u8(&writer, offer->accept_loss);
-    put_u32(&writer, offer->index_tables);
-    put_u32(&writer, offer->records_max);
-    put_u32(&writer, offer->bytes_max);
-    put_u32(&writer, offer->from.stage);
-    put_u32(&writer, offer->from.rank);
-    put_bytes(&writer, rk_slice_of(offer->from.tenant, offer->from.tenant_len));
-    put_bytes(&writer, rk_slice_of(offer->from.key, offer->from.key_len));
-    if (writer.status != RK_OK)
-        out->len = start;
-    return writer.status;
+    rk_writer writer = rk_writer_begin(out, err);
+    rk_write_u8(&writer, LAYOUT);
+    rk_write_bytes(&writer, rk_slice_str(offer->version));
+    rk_write_bytes(&writer, rk_slice_of(offer->walk.bytes, sizeof offer->walk.bytes));
+    rk_write_u8(&writer, (uint8_t)offer->kind);
+    rk_write_u8(&writer, (uint8_t)offer->tier);
+    rk_write_u64(&writer, offer->epoch);
+    rk_write_u64(&writer, offer->tier_epoch);
+    rk_write_u32(&writer, offer->template_entity);
+    rk_write_u8(&writer, offer->accept_loss);
+    rk_write_u32(&writer, offer->index_tables);
+    rk_write_u32(&writer, offer->records_max);
+    rk_write_u32(&writer, offer->bytes_max);
+    rk_write_u32(&writer, offer->from.stage);
+    rk_write_u32(&writer, offer->from.rank);
+    rk_write_bytes(&writer, rk_slice_of(offer->from.tenant, offer->from.tenant_len));
+    rk_write_bytes(&writer, rk_slice_of(offer->from.key, offer->from.key_len));
+    return rk_writer_end(&writer);
 }
 
 /* A number up to `max`. */

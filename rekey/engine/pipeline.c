@@ -9,9 +9,8 @@
 #include "rekey/engine/result.h"
 #include "rekey/engine/walk.h"
 
-/* Parents' capsules remembered by one scanner: about 5 MiB. One that lends prepares little. */
-#define PARENT_CACHE_ENTRIES      (64 * 1024)
-#define LENT_PARENT_CACHE_ENTRIES (4 * 1024)
+/* A scanner that lends prepares little. */
+#define LENT_PARENT_CACHE_ENTRIES (RKI_PARENT_CACHE_ENTRIES / 16)
 
 /* To have fewer prepared elsewhere takes longer than to do it. */
 #define LENT_RECORDS_MIN 64
@@ -372,14 +371,12 @@ static rk_status scanner_start(rki_pipeline *pipeline, pipe_scanner *scanner, bo
                                rk_error *err)
 {
     const rki_job *job = pipeline->job;
-    size_t cache_entries = lends ? LENT_PARENT_CACHE_ENTRIES : PARENT_CACHE_ENTRIES;
+    size_t cache_entries = lends ? LENT_PARENT_CACHE_ENTRIES : RKI_PARENT_CACHE_ENTRIES;
     scanner->pipeline = pipeline;
     scanner->pool = lends ? &pipeline->lent : &pipeline->own;
     rk_status status = lends ? lending_init(scanner, err) : RK_OK;
     if (status == RK_OK)
-        status = rk_transformer_create(job->spec, job->tables,
-                                       rk_store_capabilities(job->store)->key_bytes_max,
-                                       cache_entries, &scanner->transformer, err);
+        status = rki_job_transformer(job, cache_entries, &scanner->transformer, err);
     if (status == RK_OK)
         status = rk_snapshot_open(job->store, &scanner->view, err);
     if (status != RK_OK)

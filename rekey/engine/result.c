@@ -42,29 +42,9 @@ rki_seen rki_seen_of(const rk_short_key *walk, const rki_work *work)
 /* --- writing ---------------------------------------------------------------------------------- */
 
 typedef struct encoder {
-    rk_buf *out;
-    rk_status status;
-    rk_error *err;
+    rk_writer writer;
     bases known;
 } encoder;
-
-static void put_u8(encoder *e, uint32_t value)
-{
-    if (e->status == RK_OK)
-        e->status = rk_put_u8(e->out, (uint8_t)value, e->err);
-}
-
-static void put_u32(encoder *e, size_t value)
-{
-    if (e->status == RK_OK)
-        e->status = rk_put_u32(e->out, (uint32_t)value, e->err);
-}
-
-static void put_bytes(encoder *e, rk_slice bytes)
-{
-    if (e->status == RK_OK)
-        e->status = rk_put_bytes(e->out, bytes, e->err);
-}
 
 /* Whether eight bytes are the same. */
 static bool same_word(const uint8_t *a, const uint8_t *b)
@@ -111,7 +91,7 @@ static void put_slice(encoder *e, rk_slice slice)
     size_t suffix = 0;
     uint32_t whole = slice.len == 0 ? 0 : find_base(e, slice);
     if (slice.len == 0 || whole < e->known.count) {
-        put_u8(e, slice.len == 0 ? 0 : 1 + whole);
+        rk_write_u8(&e->writer, (uint8_t)(slice.len == 0 ? 0 : 1 + whole));
         return;
     }
     for (uint32_t i = 0; i < e->known.count; i++) {
@@ -124,10 +104,10 @@ static void put_slice(encoder *e, rk_slice slice)
             suffix = behind;
         }
     }
-    put_u8(e, COMPOSED + best);
-    put_u32(e, prefix);
-    put_bytes(e, rk_slice_of(slice.ptr + prefix, slice.len - prefix - suffix));
-    put_u32(e, suffix);
+    rk_write_u8(&e->writer, (uint8_t)(COMPOSED + best));
+    rk_write_u32(&e->writer, prefix);
+    rk_write_bytes(&e->writer, rk_slice_of(slice.ptr + prefix, slice.len - prefix - suffix));
+    rk_write_u32(&e->writer, suffix);
     e->known.base[e->known.count++] = slice;
 }
 
@@ -148,8 +128,8 @@ static uint32_t table_number(const rki_job *job, rk_table table)
 
 static void put_op(encoder *e, const rki_job *job, const rk_op *op)
 {
-    put_u8(e, op->action + 16u * op->condition);
-    put_u32(e, table_number(job, op->table));
+    rk_write_u8(&e->writer, (uint8_t)(op->action + 16u * op->condition));
+    rk_write_u32(&e->writer, table_number(job, op->table));
     put_slice(e, op->key);
     put_slice(e, op->value);
     put_slice(e, op->expected);
@@ -177,26 +157,24 @@ rk_status rki_result_begin(rk_buf *out, rk_error *err)
 rk_status rki_result_add(rk_buf *out, const rki_job *job, const rki_seen *seen,
                          const rki_work *work, const rk_op *ops, uint32_t op_count, rk_error *err)
 {
-    size_t start = out->len;
-    encoder e = {.out = out, .err = err};
-    assert(start >= 5 && op_count <= RKI_UNIT_OPS_MAX);
+    encoder e = {.writer = rk_writer_begin(out, err)};
+    rk_writer *writer = &e.writer;
+    assert(out->len >= 5 && op_count <= RKI_UNIT_OPS_MAX);
     bases_init(&e.known, work);
-    e.status = rk_put_u64(out, seen->key, err);
-    if (e.status == RK_OK)
-        e.status = rk_put_u64(out, seen->value, err);
-    put_u32(&e, 0); /* the body's length, see below */
+    rk_write_u64(writer, seen->key);
+    rk_write_u64(writer, seen->value);
+    rk_write_u32(writer, 0); /* the body's length, see below */
     size_t body = out->len;
-    put_u8(&e, work->reason);
+    rk_write_u8(writer, (uint8_t)work->reason);
     if (work->reason != RK_REASON_NONE)
-        put_bytes(&e, rk_slice_str(work->detail));
+        rk_write_bytes(writer, rk_slice_str(work->detail));
     else
-        put_u8(&e, op_count);
+        rk_write_u8(writer, (uint8_t)op_count);
     for (uint32_t i = 0; i < op_count && work->reason == RK_REASON_NONE; i++)
         put_op(&e, job, &ops[i]);
-    if (e.status != RK_OK) {
-        out->len = start;
-        return e.status;
-    }
+    rk_status status = rk_writer_end(writer);
+    if (status != RK_OK)
+        return status;
     set_u32(out->ptr + body - 4, out->len - body);
     set_u32(out->ptr + 1, get_u32(out->ptr + 1) + 1);
     return RK_OK;

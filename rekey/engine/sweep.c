@@ -43,9 +43,7 @@ rk_status rki_sweep_create(const rki_job *job, const rk_actor *actor, const rk_c
                            ? RK_OK
                            : rk_error_set(err, RK_NOMEM, "index sweep: out of memory");
     if (status == RK_OK)
-        status = rk_transformer_create(job->spec, job->tables,
-                                       rk_store_capabilities(job->store)->key_bytes_max, 0,
-                                       &sweep->classifier, err);
+        status = rki_job_transformer(job, 0, &sweep->classifier, err);
     if (status == RK_OK)
         status = rk_snapshot_open(job->store, &sweep->view, err);
     if (status != RK_OK) {

@@ -118,9 +118,7 @@ rk_status rki_walker_create(const rki_job *job, const rk_checkpoint *from, rki_w
     walker->rule = rki_job_rule_of(job->kind);
     rk_status status = bufs_init(walker, err);
     if (status == RK_OK)
-        status = rk_transformer_create(job->spec, job->tables,
-                                       rk_store_capabilities(job->store)->key_bytes_max, 0,
-                                       &walker->classifier, err);
+        status = rki_job_transformer(job, 0, &walker->classifier, err);
     if (status == RK_OK)
         status = rk_snapshot_open(job->store, &walker->view, err);
     if (status == RK_OK)

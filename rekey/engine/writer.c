@@ -15,9 +15,7 @@ rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor
 {
     *writer = (rki_writer){.job = job, .actor = actor, .clock = clock};
     rk_arena_init(&writer->arena, ARENA_BYTES_MAX);
-    return rk_transformer_create(job->spec, job->tables,
-                                 rk_store_capabilities(job->store)->key_bytes_max, 0,
-                                 &writer->transformer, err);
+    return rki_job_transformer(job, 0, &writer->transformer, err);
 }
 
 void rki_writer_fini(rki_writer *writer)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rekey/node/waiting.h"
+#include "transport/waiting.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -85,7 +85,8 @@ static bool wait_until(rk_leases *leases, uint64_t deadline_ns)
         return false;
     uint64_t wait_ns = deadline_ns - now;
     uint64_t look_ns = LOOK_MS * NS_PER_MS;
-    rki_waiting_for(&leases->lock, &leases->changed, wait_ns < look_ns ? wait_ns : look_ns);
+    rk_wait_until(&leases->changed, &leases->lock,
+                  rk_now_ns() + (wait_ns < look_ns ? wait_ns : look_ns));
     return true;
 }
 
@@ -368,9 +369,12 @@ rk_status rk_leases_create(const rk_clock *clock, uint32_t waiting_max, size_t r
                            rk_leases **out, rk_error *err)
 {
     rk_leases *leases = calloc(1, sizeof *leases);
-    if (!leases || !rki_waiting_init(&leases->lock, &leases->changed)) {
-        free(leases);
+    if (!leases)
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    rk_status status = rk_lock_init(&leases->lock, &leases->changed, err);
+    if (status != RK_OK) {
+        free(leases);
+        return status;
     }
     leases->clock = clock;
     leases->waiting_max = waiting_max;
@@ -401,7 +405,7 @@ void rk_leases_destroy(rk_leases *leases)
     }
     for (size_t i = 0; i < RK_LEASE_WORKERS_MAX; i++)
         rk_buf_fini(&leases->workers[i].reply);
-    rki_waiting_fini(&leases->lock, &leases->changed);
+    rk_lock_fini(&leases->lock, &leases->changed);
     free(leases);
 }
 

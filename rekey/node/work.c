@@ -9,9 +9,9 @@
 #include "rekey/base/escape.h"
 #include "rekey/engine/process.h"
 #include "rekey/node/looking.h"
-#include "rekey/node/waiting.h"
 #include "rekey/message/message.h"
 #include "rekey/report/report.h"
+#include "transport/waiting.h"
 
 #define STEP_UNDER_WAY "going"
 #define LEASE_NS       ((uint64_t)RK_WORK_LEASE_MS * 1000000)
@@ -265,7 +265,7 @@ static void show(rk_work *work, const step_result *step)
 static job *choose(rk_work *work, uint32_t wait_ms)
 {
     if (!work->current && !work->next && !work->closed)
-        rki_waiting_for(&work->lock, &work->changed, UINT64_C(1000000) * wait_ms);
+        rk_wait_until(&work->changed, &work->lock, rk_after_ms(rk_now_ns(), wait_ms));
     if (!work->current && work->next) {
         work->current = work->next;
         work->next = NULL;
@@ -503,9 +503,12 @@ rk_status rk_work_create(rk_store *store, const rk_clock *clock, uint32_t worker
                          rk_error *err)
 {
     rk_work *work = calloc(1, sizeof *work);
-    if (!work || !rki_waiting_init(&work->lock, &work->changed)) {
-        free(work);
+    if (!work)
         return rk_error_set(err, RK_NOMEM, "node: out of memory");
+    rk_status status = rk_lock_init(&work->lock, &work->changed, err);
+    if (status != RK_OK) {
+        free(work);
+        return status;
     }
     work->store = store;
     work->clock = clock;
@@ -525,6 +528,6 @@ void rk_work_destroy(rk_work *work)
     }
     destroy_job(work->next);
     json_decref(work->view.result);
-    rki_waiting_fini(&work->lock, &work->changed);
+    rk_lock_fini(&work->lock, &work->changed);
     free(work);
 }

@@ -18,7 +18,7 @@ static bool has_value(rk_verb verb)
     return verb == RK_PUT || verb == RK_PUT_IF_ABSENT || verb == RK_COMPARE_AND_PUT;
 }
 
-static void write_operation(rki_writer *writer, const rk_operation *operation)
+static void write_operation(rk_writer *writer, const rk_operation *operation)
 {
     size_t number = 1;
     while (number < VERB_END && verbs[number] != operation->verb)
@@ -26,25 +26,25 @@ static void write_operation(rki_writer *writer, const rk_operation *operation)
     if (number == VERB_END && writer->status == RK_OK)
         writer->status =
             rk_error_set(writer->err, RK_INVALID, "%d is no verb of a batch", (int)operation->verb);
-    rki_write_u8(writer, (uint8_t)number);
+    rk_write_u8(writer, (uint8_t)number);
     rki_write_name(writer, operation->entity);
     rki_write_ids(writer, operation->ids, operation->id_count);
     if (has_value(operation->verb))
-        rki_write_bytes(writer, operation->value);
+        rk_write_bytes(writer, operation->value);
     if (operation->verb == RK_COMPARE_AND_PUT)
-        rki_write_bytes(writer, operation->expected);
+        rk_write_bytes(writer, operation->expected);
 }
 
 rk_status rk_batch_encode(const rk_batch_request *batch, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     assert(batch->count <= RK_BATCH_MAX && (!batch->is_single || batch->count == 1));
     rki_write_scope(&writer, &batch->scope);
-    rki_write_u8(&writer, batch->is_single);
-    rki_write_u32(&writer, batch->count);
+    rk_write_u8(&writer, batch->is_single);
+    rk_write_u32(&writer, batch->count);
     for (size_t i = 0; i < batch->count; i++)
         write_operation(&writer, &batch->operations[i]);
-    return rki_writer_end(&writer);
+    return rk_writer_end(&writer);
 }
 
 static rk_status take_operation(rk_reader *reader, rk_arena *arena, rk_operation *out,
@@ -90,25 +90,25 @@ rk_status rk_batch_decode(rk_slice body, rk_arena *arena, rk_batch_request *out,
 
 /* --- results ---------------------------------------------------------------------------------- */
 
-static void write_result(rki_writer *writer, const rk_operation *operation)
+static void write_result(rk_writer *writer, const rk_operation *operation)
 {
-    rki_write_u8(writer, rki_status_to_wire(operation->status));
+    rk_write_u8(writer, rki_status_to_wire(operation->status));
     if (operation->verb == RK_GET && operation->status == RK_OK)
-        rki_write_bytes(writer, operation->found.bytes);
+        rk_write_bytes(writer, operation->found.bytes);
 }
 
 rk_status rk_batch_result_encode(const rk_batch_request *batch, rk_status status, size_t failed,
                                  rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     if (status != RK_OK) {
-        rki_write_u32(&writer, failed);
-        return rki_writer_end(&writer);
+        rk_write_u32(&writer, failed);
+        return rk_writer_end(&writer);
     }
-    rki_write_u32(&writer, batch->count);
+    rk_write_u32(&writer, batch->count);
     for (size_t i = 0; i < batch->count; i++)
         write_result(&writer, &batch->operations[i]);
-    return rki_writer_end(&writer);
+    return rk_writer_end(&writer);
 }
 
 /* What came of one operation. */

@@ -15,14 +15,14 @@ static void take_version(rk_reader *reader)
 
 rk_status rk_envelope_encode(const rk_envelope *envelope, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     assert(envelope->kind >= RK_REQUEST_PING && envelope->kind <= RK_REQUEST_KIND_MAX);
-    rki_write_u8(&writer, VERSION);
+    rk_write_u8(&writer, VERSION);
     rki_write_id(&writer, envelope->operation.bytes);
     rki_write_id(&writer, envelope->incarnation.bytes);
-    rki_write_u8(&writer, (uint8_t)envelope->kind);
-    rki_write_bytes(&writer, envelope->body);
-    return rki_writer_end(&writer);
+    rk_write_u8(&writer, (uint8_t)envelope->kind);
+    rk_write_bytes(&writer, envelope->body);
+    return rk_writer_end(&writer);
 }
 
 rk_status rk_envelope_decode(rk_slice bytes, rk_envelope *out, rk_error *err)
@@ -53,7 +53,7 @@ static const rk_origin origins[] = {
 #define ORIGIN_COUNT (sizeof origins / sizeof *origins)
 
 /* What the caller sent may stand in the message: a line break of its own becomes '?'. */
-static void write_error(rki_writer *writer, const rk_error *error)
+static void write_error(rk_writer *writer, const rk_error *error)
 {
     uint8_t number = 0;
     char line[RK_ERROR_MESSAGE_BYTES];
@@ -63,9 +63,9 @@ static void write_error(rki_writer *writer, const rk_error *error)
     for (size_t i = 0; i < ORIGIN_COUNT; i++)
         if (origins[i] == error->origin)
             number = (uint8_t)i;
-    rki_write_u8(writer, number);
-    rki_write_u32(writer, (uint32_t)error->native);
-    rki_write_bytes(writer, rk_slice_of(line, len));
+    rk_write_u8(writer, number);
+    rk_write_u32(writer, (uint32_t)error->native);
+    rk_write_bytes(writer, rk_slice_of(line, len));
 }
 
 /* What is read here is shown to people: one line, and no more of it than fits. */
@@ -91,13 +91,13 @@ static void take_error(rk_reader *reader, rk_error *out)
 rk_status rk_reply_encode(const rk_reply *reply, rk_buf *out, rk_error *err)
 {
     static const rk_error none = {0};
-    rki_writer writer = rki_writer_begin(out, err);
-    rki_write_u8(&writer, VERSION);
+    rk_writer writer = rk_writer_begin(out, err);
+    rk_write_u8(&writer, VERSION);
     rki_write_id(&writer, reply->incarnation.bytes);
-    rki_write_u8(&writer, rki_status_to_wire(reply->status));
+    rk_write_u8(&writer, rki_status_to_wire(reply->status));
     write_error(&writer, reply->status == RK_OK ? &none : &reply->error);
-    rki_write_bytes(&writer, reply->body);
-    return rki_writer_end(&writer);
+    rk_write_bytes(&writer, reply->body);
+    return rk_writer_end(&writer);
 }
 
 rk_status rk_reply_decode(rk_slice bytes, rk_reply *out, rk_error *err)

@@ -7,15 +7,15 @@
 
 rk_status rk_lease_request_encode(const rk_lease_request *request, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     rki_write_id(&writer, request->worker.bytes);
-    rki_write_u8(&writer, request->leaves);
-    rki_write_u8(&writer, request->has_result);
+    rk_write_u8(&writer, request->leaves);
+    rk_write_u8(&writer, request->has_result);
     if (request->has_result) {
         rki_write_id(&writer, request->lease.bytes);
-        rki_write_bytes(&writer, request->result);
+        rk_write_bytes(&writer, request->result);
     }
-    return rki_writer_end(&writer);
+    return rk_writer_end(&writer);
 }
 
 rk_status rk_lease_request_decode(rk_slice body, rk_lease_request *out, rk_error *err)
@@ -39,17 +39,17 @@ rk_status rk_lease_request_decode(rk_slice body, rk_lease_request *out, rk_error
 
 rk_status rk_lease_reply_encode(const rk_lease_reply *reply, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     assert(reply->fate >= RK_LEASE_NO_RESULT && reply->fate <= RK_LEASE_STALE);
-    rki_write_u8(&writer, (uint8_t)reply->fate);
-    rki_write_u8(&writer, reply->has_offer);
+    rk_write_u8(&writer, (uint8_t)reply->fate);
+    rk_write_u8(&writer, reply->has_offer);
     if (reply->has_offer) {
         rki_write_id(&writer, reply->lease.bytes);
-        rki_write_bytes(&writer, reply->offer);
+        rk_write_bytes(&writer, reply->offer);
     } else {
-        rki_write_u32(&writer, reply->pause_ms);
+        rk_write_u32(&writer, reply->pause_ms);
     }
-    return rki_writer_end(&writer);
+    return rk_writer_end(&writer);
 }
 
 rk_status rk_lease_reply_decode(rk_slice body, rk_lease_reply *out, rk_error *err)

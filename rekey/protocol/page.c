@@ -9,17 +9,17 @@
 
 rk_status rk_page_encode(const rk_page_request *page, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
+    rk_writer writer = rk_writer_begin(out, err);
     assert(page->rows_max >= 1 && page->rows_max <= RK_PAGE_ROWS_MAX);
     rki_write_scope(&writer, &page->scope);
     rki_write_name(&writer, page->entity);
-    rki_write_u8(&writer, page->index != NULL);
+    rk_write_u8(&writer, page->index != NULL);
     rki_write_name(&writer, page->index);
     rki_write_ids(&writer, page->where, page->where_count);
-    rki_write_bytes(&writer, page->after);
-    rki_write_u32(&writer, page->rows_max);
-    rki_write_u32(&writer, page->bytes_max);
-    return rki_writer_end(&writer);
+    rk_write_bytes(&writer, page->after);
+    rk_write_u32(&writer, page->rows_max);
+    rk_write_u32(&writer, page->bytes_max);
+    return rk_writer_end(&writer);
 }
 
 /* A list has neither an index nor what to look for in it. */
@@ -62,17 +62,17 @@ rk_status rk_page_decode(rk_slice body, rk_arena *arena, rk_page_request *out, r
 
 rk_status rk_page_result_encode(const rk_page_result *page, rk_buf *out, rk_error *err)
 {
-    rki_writer writer = rki_writer_begin(out, err);
-    rki_write_u8(&writer, page->ended);
-    rki_write_bytes(&writer, page->start);
-    rki_write_u32(&writer, page->count);
+    rk_writer writer = rk_writer_begin(out, err);
+    rk_write_u8(&writer, page->ended);
+    rk_write_bytes(&writer, page->start);
+    rk_write_u32(&writer, page->count);
     for (size_t i = 0; i < page->count; i++) {
         const rk_page_row *row = &page->rows[i];
         rki_write_ids(&writer, row->row.ids, row->row.id_count);
-        rki_write_bytes(&writer, row->row.value);
-        rki_write_bytes(&writer, row->position);
+        rk_write_bytes(&writer, row->row.value);
+        rk_write_bytes(&writer, row->position);
     }
-    return rki_writer_end(&writer);
+    return rk_writer_end(&writer);
 }
 
 static rk_status take_row(rk_reader *reader, rk_arena *arena, rk_page_row *out, rk_error *err)

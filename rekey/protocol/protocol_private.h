@@ -1,31 +1,15 @@
-/* protocol_private.h: what the sources of this folder share.
- *
- * A writer is sticky, as a reader of codec.h is: after the first failure it writes nothing, and
- * rki_writer_end gives the failure and takes back what was written.
- */
+/* protocol_private.h: what the sources of this folder share. */
 #ifndef REKEY_PROTOCOL_PROTOCOL_PRIVATE_H
 #define REKEY_PROTOCOL_PROTOCOL_PRIVATE_H
 
+#include "rekey/base/codec.h"
 #include "rekey/protocol/protocol.h"
 
-typedef struct rki_writer {
-    rk_buf *out;
-    size_t start; /* what stood there before */
-    rk_status status;
-    rk_error *err;
-} rki_writer;
-
-rki_writer rki_writer_begin(rk_buf *out, rk_error *err);
-rk_status rki_writer_end(rki_writer *writer);
-
-void rki_write_u8(rki_writer *writer, uint8_t value);
-void rki_write_u32(rki_writer *writer, size_t value); /* RK_LIMIT past 32 bits */
-void rki_write_bytes(rki_writer *writer, rk_slice bytes);
-void rki_write_exactly(rki_writer *writer, rk_slice bytes); /* without a length before them */
-void rki_write_name(rki_writer *writer, const char *name);  /* NULL as "" */
-void rki_write_id(rki_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES]);
-void rki_write_scope(rki_writer *writer, const rk_scope *scope);
-void rki_write_ids(rki_writer *writer, const rk_id *ids, size_t count);
+/* Writers of more than integers and bytes. */
+void rki_write_name(rk_writer *writer, const char *name); /* NULL as "" */
+void rki_write_id(rk_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES]);
+void rki_write_scope(rk_writer *writer, const rk_scope *scope);
+void rki_write_ids(rk_writer *writer, const rk_id *ids, size_t count);
 
 /* Readers of more than integers. The reader is sticky about what is wrong in the bytes, and the
  * status about the arena: RK_OK means only that it had room. */

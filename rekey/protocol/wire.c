@@ -5,69 +5,28 @@
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-rki_writer rki_writer_begin(rk_buf *out, rk_error *err)
+void rki_write_name(rk_writer *writer, const char *name)
 {
-    return (rki_writer){.out = out, .start = out->len, .status = RK_OK, .err = err};
+    rk_write_bytes(writer, rk_slice_str(name));
 }
 
-rk_status rki_writer_end(rki_writer *writer)
+void rki_write_id(rk_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES])
 {
-    if (writer->status != RK_OK)
-        writer->out->len = writer->start;
-    return writer->status;
+    rk_write_exactly(writer, rk_slice_of(id, RK_PROTOCOL_ID_BYTES));
 }
 
-void rki_write_u8(rki_writer *writer, uint8_t value)
+void rki_write_scope(rk_writer *writer, const rk_scope *scope)
 {
-    if (writer->status == RK_OK)
-        writer->status = rk_put_u8(writer->out, value, writer->err);
+    rk_write_bytes(writer, scope->tenant);
+    rk_write_bytes(writer, scope->capsule);
 }
 
-void rki_write_u32(rki_writer *writer, size_t value)
+void rki_write_ids(rk_writer *writer, const rk_id *ids, size_t count)
 {
-    if (writer->status != RK_OK)
-        return;
-    if (value > UINT32_MAX)
-        writer->status =
-            rk_error_set(writer->err, RK_LIMIT, "%zu does not fit the message's 32 bits", value);
-    else
-        writer->status = rk_put_u32(writer->out, (uint32_t)value, writer->err);
-}
-
-void rki_write_bytes(rki_writer *writer, rk_slice bytes)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_put_bytes(writer->out, bytes, writer->err);
-}
-
-void rki_write_exactly(rki_writer *writer, rk_slice bytes)
-{
-    if (writer->status == RK_OK)
-        writer->status = rk_buf_append(writer->out, bytes, writer->err);
-}
-
-void rki_write_name(rki_writer *writer, const char *name)
-{
-    rki_write_bytes(writer, rk_slice_str(name));
-}
-
-void rki_write_id(rki_writer *writer, const uint8_t id[RK_PROTOCOL_ID_BYTES])
-{
-    rki_write_exactly(writer, rk_slice_of(id, RK_PROTOCOL_ID_BYTES));
-}
-
-void rki_write_scope(rki_writer *writer, const rk_scope *scope)
-{
-    rki_write_bytes(writer, scope->tenant);
-    rki_write_bytes(writer, scope->capsule);
-}
-
-void rki_write_ids(rki_writer *writer, const rk_id *ids, size_t count)
-{
-    rki_write_u32(writer, count);
+    rk_write_u32(writer, count);
     for (size_t i = 0; i < count; i++) {
         rki_write_name(writer, ids[i].name);
-        rki_write_bytes(writer, ids[i].value);
+        rk_write_bytes(writer, ids[i].value);
     }
 }
 

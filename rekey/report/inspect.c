@@ -42,29 +42,14 @@ json_t *rk_report_inspect(const rk_inspect *inspect)
 
 /* --- within a message ------------------------------------------------------------------------- */
 
-static void cut_shapes(json_t *table, size_t kept)
-{
-    json_t *shapes = json_object_get(table, "shapes");
-    while (json_array_size(shapes) > kept) {
-        size_t last = json_array_size(shapes) - 1;
-        rki_report_add(table, "left_out",
-                       rk_report_integer(json_array_get(shapes, last), "records"));
-        json_array_remove(shapes, last);
-    }
-}
-
 void rk_report_inspect_fit(json_t *report, size_t bytes_max)
 {
-    size_t kept = RK_INSPECT_SHAPES_MAX;
-    while (kept > 0 && rki_report_bytes(report) > bytes_max) {
-        size_t i;
-        json_t *table;
-        kept /= 2;
-        json_array_foreach(json_object_get(report, "tables"), i, table)
-        {
-            cut_shapes(table, kept);
-        }
-    }
+    static const rki_fit shapes = {.rows = "tables",
+                                   .list = "shapes",
+                                   .list_max = RK_INSPECT_SHAPES_MAX,
+                                   .count = "records",
+                                   .rest = "left_out"};
+    rki_report_fit(report, &shapes, bytes_max);
 }
 
 /* --- several nodes ---------------------------------------------------------------------------- */

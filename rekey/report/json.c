@@ -39,6 +39,30 @@ size_t rki_report_bytes(const json_t *report)
     return json_dumpb(report, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
+static void cut(json_t *row, const rki_fit *fit, size_t kept)
+{
+    json_t *list = json_object_get(row, fit->list);
+    while (json_array_size(list) > kept) {
+        size_t last = json_array_size(list) - 1;
+        rki_report_add(row, fit->rest, rk_report_integer(json_array_get(list, last), fit->count));
+        json_array_remove(list, last);
+    }
+}
+
+void rki_report_fit(json_t *report, const rki_fit *fit, size_t bytes_max)
+{
+    size_t kept = fit->list_max;
+    while (kept > 0 && rki_report_bytes(report) > bytes_max) {
+        size_t i;
+        json_t *row;
+        kept /= 2;
+        json_array_foreach(json_object_get(report, fit->rows), i, row)
+        {
+            cut(row, fit, kept);
+        }
+    }
+}
+
 void rki_report_append(json_t *to, const json_t *rows, const char *node)
 {
     size_t i;

@@ -17,6 +17,18 @@ json_t *rki_report_escaped(rk_slice bytes);
 /* How long it is as compact JSON. */
 size_t rki_report_bytes(const json_t *report);
 
+/* A list in each row of a report, and what becomes of entries that have no room. */
+typedef struct rki_fit {
+    const char *rows; /* the report's member */
+    const char *list; /* a row's */
+    size_t list_max;
+    const char *count; /* an entry's, added to ... */
+    const char *rest;  /* ... this one of its row */
+} rki_fit;
+
+/* Cuts the lists, all to one length, until the report has at most so many bytes. */
+void rki_report_fit(json_t *report, const rki_fit *fit, size_t bytes_max);
+
 /* Appends the rows to `to`, each with the node's name. Takes nothing over. */
 void rki_report_append(json_t *to, const json_t *rows, const char *node);
 

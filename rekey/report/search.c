@@ -155,28 +155,14 @@ json_t *rk_report_search_public(const json_t *report)
 
 /* --- within a message ------------------------------------------------------------------------- */
 
-static void cut_tenants(json_t *one, size_t kept)
-{
-    json_t *tenants = json_object_get(one, "tenants");
-    while (json_array_size(tenants) > kept) {
-        size_t last = json_array_size(tenants) - 1;
-        rki_report_add(one, "unlisted", rk_report_integer(json_array_get(tenants, last), "found"));
-        json_array_remove(tenants, last);
-    }
-}
-
 void rk_report_search_fit(json_t *report, size_t bytes_max)
 {
-    size_t kept = RK_FOUND_TENANTS_MAX;
-    while (kept > 0 && rki_report_bytes(report) > bytes_max) {
-        size_t i;
-        json_t *one;
-        kept /= 2;
-        json_array_foreach(json_object_get(report, "cases"), i, one)
-        {
-            cut_tenants(one, kept);
-        }
-    }
+    static const rki_fit tenants = {.rows = "cases",
+                                    .list = "tenants",
+                                    .list_max = RK_FOUND_TENANTS_MAX,
+                                    .count = "found",
+                                    .rest = "unlisted"};
+    rki_report_fit(report, &tenants, bytes_max);
 }
 
 /* --- several nodes ---------------------------------------------------------------------------- */

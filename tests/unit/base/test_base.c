@@ -142,6 +142,29 @@ static void the_layout_is_fixed(void **state)
     rk_buf_fini(&buf);
 }
 
+static void a_writer_that_failed_leaves_nothing(void **state)
+{
+    (void)state;
+    rk_error err = {0};
+    rk_buf buf;
+    rk_buf_init(&buf, 16);
+    rk_writer writer = rk_writer_begin(&buf, &err);
+    rk_write_u64(&writer, 7);
+    assert_int_equal(rk_writer_end(&writer), RK_OK);
+    assert_int_equal(buf.len, 8);
+    writer = rk_writer_begin(&buf, &err);
+    rk_write_u8(&writer, 1);
+    rk_write_bytes(&writer, rk_slice_str("too long"));
+    rk_write_u8(&writer, 2); /* would fit */
+    assert_int_equal(rk_writer_end(&writer), RK_LIMIT);
+    assert_int_equal(buf.len, 8);
+    writer = rk_writer_begin(&buf, &err);
+    rk_write_u32(&writer, (size_t)UINT32_MAX + 1);
+    assert_int_equal(rk_writer_end(&writer), RK_LIMIT);
+    assert_non_null(strstr(err.message, "32 bits"));
+    rk_buf_fini(&buf);
+}
+
 static void bytes_that_do_not_fit_leave_no_length_behind(void **state)
 {
     (void)state;
@@ -278,6 +301,7 @@ int main(void)
         cmocka_unit_test(slices_order_like_keys),
         cmocka_unit_test(the_layout_is_fixed),
         cmocka_unit_test(bytes_that_do_not_fit_leave_no_length_behind),
+        cmocka_unit_test(a_writer_that_failed_leaves_nothing),
         cmocka_unit_test(a_short_read_sticks),
         cmocka_unit_test(numbers_are_those_of_the_reference),
         cmocka_unit_test(below_stays_below_and_reaches_all),
