@@ -10,21 +10,9 @@
 #include <cmocka.h>
 
 #include "rekey/message/message.h"
+#include "tests/unit/json_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-/* JSON with ' for each ". */
-static json_t *json_of(const char *text)
-{
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", text);
-    for (char *at = copy; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    json_t *object = json_loads(copy, 0, NULL);
-    if (!object)
-        fail_msg("%s", text);
-    return object;
-}
 
 /* --- text ------------------------------------------------------------------------------------- */
 

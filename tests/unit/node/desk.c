@@ -146,20 +146,6 @@ void desk_work(desk *d)
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-json_t *json_of(const char *text)
-{
-    json_error_t where;
-    char *copy = strdup(text);
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    json_t *object = json_loads(copy, JSON_DECODE_ANY, &where);
-    if (!object)
-        fail_msg("%s: %s", where.text, text);
-    free(copy);
-    return object;
-}
-
 const char *text_at(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));

@@ -9,6 +9,7 @@
 
 #include "rekey/node/control.h"
 #include "tests/unit/engine/yard.h"
+#include "tests/unit/json_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -66,8 +67,6 @@ void desk_must(desk *d, const char *request);
 /* A coordinator's request that is refused so; the message holds the words. */
 void desk_refuses(desk *d, const char *request, rk_status status, const char *words);
 
-/* JSON with ' for each ". */
-json_t *json_of(const char *text);
 const char *text_at(const json_t *object, const char *name); /* "" for none */
 
 /* A claim with these members besides; until the next call. */

@@ -129,6 +129,15 @@ static rk_operation_name lease_one(table *t, uint32_t *place)
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
+static rk_operation_name lease_that_ran_out(table *t, uint32_t *place)
+{
+    rk_operation_name lease = lease_one(t, place);
+    t->now_ns += RK_LEASE_MS * NS_PER_MS;
+    assert_false(collect(t, *place, NULL));
+    release(t, *place, 0);
+    return lease;
+}
+
 static void test_nobody_is_there(void **state)
 {
     (void)state;
@@ -203,10 +212,7 @@ static void test_too_late(void **state)
     table t;
     uint32_t place;
     open_table(&t, 0);
-    rk_operation_name lease = lease_one(&t, &place);
-    t.now_ns += RK_LEASE_MS * NS_PER_MS;
-    assert_false(collect(&t, place, NULL));
-    release(&t, place, 0);
+    rk_operation_name lease = lease_that_ran_out(&t, &place);
     assert_int_equal(rk_leases_counts_of(t.leases).expired, 1);
     assert_int_equal(rk_leases_counts_of(t.leases).workers, 0);
     assert_false(reserve(&t, &place)); /* it gets no other before it comes back */
@@ -222,10 +228,7 @@ static void test_late_again(void **state)
     table t;
     uint32_t place;
     open_table(&t, 0);
-    rk_operation_name lease = lease_one(&t, &place);
-    t.now_ns += RK_LEASE_MS * NS_PER_MS;
-    assert_false(collect(&t, place, NULL));
-    release(&t, place, 0);
+    rk_operation_name lease = lease_that_ran_out(&t, &place);
     bring(&t, 1, 3, &lease, "done");
     assert_int_equal(t.said.fate, RK_LEASE_STALE);
     assert_int_equal(t.said.pause_ms, RK_LEASE_POLL_MS);

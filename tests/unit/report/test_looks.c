@@ -9,30 +9,11 @@
 #include <cmocka.h>
 
 #include "rekey/report/report.h"
+#include "tests/unit/json_text.h"
 
-/* JSON with ' for each ". */
-static json_t *json_of(const char *text)
-{
-    char *copy = strdup(text);
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    json_t *object = json_loads(copy, 0, NULL);
-    free(copy);
-    assert_non_null(object);
-    return object;
-}
-
-/* Both are taken over. */
 static void must_be(json_t *is, const char *expected)
 {
-    json_t *wanted = json_of(expected);
-    if (!json_equal(is, wanted)) {
-        char *text = json_dumps(is, JSON_ENCODE_ANY);
-        fail_msg("%s", text ? text : "NULL");
-    }
-    json_decref(is);
-    json_decref(wanted);
+    json_must_equal(is, json_of(expected));
 }
 
 /* --- inspect ---------------------------------------------------------------------------------- */

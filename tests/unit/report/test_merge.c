@@ -10,24 +10,10 @@
 #include <cmocka.h>
 
 #include "rekey/report/report.h"
+#include "tests/unit/json_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define PARTS_MAX    4
-
-/* JSON with ' for each ". */
-static json_t *json_of(const char *text)
-{
-    json_error_t where;
-    char *copy = strdup(text);
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    json_t *object = json_loads(copy, 0, &where);
-    if (!object)
-        fail_msg("%s: %s", where.text, text);
-    free(copy);
-    return object;
-}
 
 /* --- a report of a node ----------------------------------------------------------------------- */
 

@@ -10,30 +10,7 @@
 #include <cmocka.h>
 
 #include "rekey/report/report.h"
-
-/* JSON with ' for each ". */
-static json_t *json_of(const char *text)
-{
-    char *copy = strdup(text);
-    assert_non_null(copy);
-    for (char *at = copy; *at; at++)
-        *at = *at == '\'' ? '"' : *at;
-    json_t *object = json_loads(copy, 0, NULL);
-    free(copy);
-    assert_non_null(object);
-    return object;
-}
-
-/* Both are taken over. */
-static void must_be(json_t *is, json_t *expected)
-{
-    if (!json_equal(is, expected)) {
-        char *text = json_dumps(is, JSON_ENCODE_ANY);
-        fail_msg("%s", text ? text : "NULL");
-    }
-    json_decref(is);
-    json_decref(expected);
-}
+#include "tests/unit/json_text.h"
 
 #define TENANT(name, n)                                                                            \
     "{'tenant': '" name "', 'found': " #n ", 'entities': [{'name': 'Contract', 'count': " #n       \
@@ -52,10 +29,10 @@ static void test_public(void **state)
     json_t *before = json_deep_copy(report);
     json_t *printed = rk_report_search_public(report);
     json_t *first = json_array_get(json_object_get(printed, "cases"), 0);
-    must_be(json_incref(json_object_get(first, "samples")),
-            json_of("['TENANT#a#CONTRACT#1', 'TENANT#b#CONTRACT#1']"));
+    json_must_equal(json_incref(json_object_get(first, "samples")),
+                    json_of("['TENANT#a#CONTRACT#1', 'TENANT#b#CONTRACT#1']"));
     assert_null(json_object_get(json_array_get(json_object_get(first, "tenants"), 0), "samples"));
-    must_be(report, before); /* untouched */
+    json_must_equal(report, before); /* untouched */
     json_decref(printed);
 }
 
@@ -81,10 +58,11 @@ static void test_merge(void **state)
     assert_int_equal(json_array_size(tenants), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(tenants, 1), "node")),
                         "n2");
-    must_be(json_incref(json_object_get(sum, "nodes")),
-            json_of("[{'name': 'n1', 'phase': 'flipped', 'registered': true, 'records': 10,"
-                    " 'found': 5}, {'name': 'n2', 'phase': 'dual_write', 'registered': false,"
-                    " 'records': 10, 'found': 2}]"));
+    json_must_equal(
+        json_incref(json_object_get(sum, "nodes")),
+        json_of("[{'name': 'n1', 'phase': 'flipped', 'registered': true, 'records': 10,"
+                " 'found': 5}, {'name': 'n2', 'phase': 'dual_write', 'registered': false,"
+                " 'records': 10, 'found': 2}]"));
     json_decref(sum);
     json_decref(reports[0]);
     json_decref(reports[1]);
