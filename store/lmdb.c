@@ -272,6 +272,7 @@ static const rk_store_ops ops = {
     .snapshot_renew = rki_lmdb_snapshot_renew,
     .snapshot_release = rki_lmdb_snapshot_release,
     .snapshot_close = rki_lmdb_snapshot_close,
+    .state = rki_lmdb_state,
     .get = rki_lmdb_get,
     .has_entry = rki_lmdb_has_entry,
     .fingerprint = rki_lmdb_fingerprint,

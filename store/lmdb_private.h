@@ -190,6 +190,7 @@ rk_status rki_lmdb_snapshot_open(rk_store *store, rk_view **out, rk_error *err);
 rk_status rki_lmdb_snapshot_renew(rk_view *snapshot, rk_error *err);
 void rki_lmdb_snapshot_release(rk_view *snapshot);
 void rki_lmdb_snapshot_close(rk_view *snapshot);
+uint64_t rki_lmdb_state(rk_view *view);
 rk_status rki_lmdb_get(rk_view *view, rk_table table, rk_slice key, rk_slice *value, rk_error *err);
 rk_status rki_lmdb_has_entry(rk_view *view, rk_table table, rk_slice key, rk_slice value,
                              rk_error *err);

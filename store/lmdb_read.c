@@ -131,6 +131,13 @@ void rki_lmdb_snapshot_close(rk_view *base)
     free(view);
 }
 
+/* LMDB counts its commits, and gives no number to one that changed nothing. */
+uint64_t rki_lmdb_state(rk_view *base)
+{
+    const rki_lmdb_view *view = view_of(base);
+    return mdb_txn_id(view->txn) - (view->writable ? 1 : 0);
+}
+
 /* --- single answers --------------------------------------------------------------------------- */
 
 static bool in_gap(const rki_lmdb_view *view, rk_table table, rk_slice key)

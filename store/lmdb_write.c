@@ -305,7 +305,7 @@ static rk_status check_unit(lmdb_txn *txn, rk_unit *unit, uint32_t *first, uint3
             *first = i;
             continue;
         }
-        if (op->condition == RK_IF_ANY || *refused != NO_OP)
+        if (op->condition == RK_IF_ANY || *refused != NO_OP || (op->seen && unit->seen_holds))
             continue;
         bool holds = false;
         status = check_condition(txn, op, txn->ops_done + i + 1, &holds, err);

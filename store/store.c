@@ -59,6 +59,12 @@ void rk_snapshot_close(rk_view *snapshot)
         snapshot->store->ops->snapshot_close(snapshot);
 }
 
+uint64_t rk_view_state(rk_view *view)
+{
+    assert(view);
+    return view->store->ops->state(view);
+}
+
 rk_status rk_view_get(rk_view *view, rk_table table, rk_slice key, rk_slice *value, rk_error *err)
 {
     assert(view && value && slice_valid(key));

@@ -94,6 +94,13 @@ rk_status rk_snapshot_renew(rk_view *snapshot, rk_error *err);
 void rk_snapshot_release(rk_view *snapshot);
 void rk_snapshot_close(rk_view *snapshot);
 
+/* The number of the state that the view reads: that of the newest commit in it; of a write
+ * transaction, of the newest one before it. A commit that changes anything, whoever made it, has
+ * the next number; one that changes nothing may have none. RK_STATE_UNKNOWN where the engine does
+ * not count its commits. */
+#define RK_STATE_UNKNOWN UINT64_MAX
+uint64_t rk_view_state(rk_view *view);
+
 /* The value of a key; RK_NOT_FOUND (also for keys over the limit) leaves the error untouched, since
  * absence is a usual answer. */
 rk_status rk_view_get(rk_view *view, rk_table table, rk_slice key, rk_slice *value, rk_error *err);
@@ -164,6 +171,7 @@ typedef enum rk_condition {
 typedef struct rk_op {
     uint8_t action;    /* rk_action */
     uint8_t condition; /* rk_condition */
+    bool seen;         /* the condition held when the unit was made; see rk_unit.seen_holds */
     rk_table table;
     rk_slice key;
     rk_slice value;
@@ -182,6 +190,8 @@ typedef enum rk_outcome {
 typedef struct rk_unit {
     const rk_op *ops;
     uint32_t op_count;
+    bool seen_holds;    /* nobody has changed since what the ops marked `seen` look at: these
+                         * conditions need not be checked again */
     uint32_t failed_op; /* out, when REFUSED */
     rk_outcome outcome; /* out */
 } rk_unit;
@@ -246,6 +256,7 @@ typedef struct rk_store_ops {
     rk_status (*snapshot_renew)(rk_view *, rk_error *);
     void (*snapshot_release)(rk_view *);
     void (*snapshot_close)(rk_view *);
+    uint64_t (*state)(rk_view *);
     rk_status (*get)(rk_view *, rk_table, rk_slice, rk_slice *, rk_error *);
     rk_status (*has_entry)(rk_view *, rk_table, rk_slice, rk_slice, rk_error *);
     rk_status (*fingerprint)(rk_view *, const char *, uint8_t *, size_t *, rk_error *);

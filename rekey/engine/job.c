@@ -92,6 +92,13 @@ static void add(op_list *list, rk_action action, rk_condition condition, rk_tabl
                                        .expected = expected};
 }
 
+/* A condition that was found to hold where the record was read. */
+static void add_seen(op_list *list, rk_action action, rk_slice key, rk_slice expected)
+{
+    add(list, action, RK_IF_EQUALS, list->job->tables->records, key, RK_SLICE_EMPTY, expected);
+    list->ops[list->count - 1].seen = true;
+}
+
 static void add_put(op_list *list, rk_slice key, rk_slice value)
 {
     rk_condition condition = rk_fault("unconditional_put") ? RK_IF_ANY : RK_IF_ABSENT_OR_SAME;
@@ -100,9 +107,11 @@ static void add_put(op_list *list, rk_slice key, rk_slice value)
 
 static void add_delete(op_list *list, rk_slice key, rk_slice expected)
 {
-    bool blind = rk_fault("unconditional_put") || rk_fault("absent_without_old");
-    add(list, RK_ACTION_DELETE, blind ? RK_IF_ANY : RK_IF_EQUALS, list->job->tables->records, key,
-        RK_SLICE_EMPTY, expected);
+    if (rk_fault("unconditional_put") || rk_fault("absent_without_old"))
+        add(list, RK_ACTION_DELETE, RK_IF_ANY, list->job->tables->records, key, RK_SLICE_EMPTY,
+            RK_SLICE_EMPTY);
+    else
+        add_seen(list, RK_ACTION_DELETE, key, expected);
 }
 
 static void add_entries(op_list *list, const rk_image *image, rk_action action, rki_side side)
@@ -136,8 +145,7 @@ static void build_backfill(op_list *list, const rk_image *image, rk_arena *arena
         add(list, RK_ACTION_CHECK, RK_IF_PRESENT, records, image->parent_new_key, RK_SLICE_EMPTY,
             RK_SLICE_EMPTY);
     if (!move && !rk_fault("unconditional_put") && !rk_fault("absent_without_old"))
-        add(list, RK_ACTION_CHECK, RK_IF_EQUALS, records, image->old_key, RK_SLICE_EMPTY,
-            image->old_value);
+        add_seen(list, RK_ACTION_CHECK, image->old_key, image->old_value);
     add_put(list, image->new_key, image->new_value);
     add_entries(list, image, RK_ACTION_INDEX_PUT, RKI_SIDE_NEW);
     if (move) {
@@ -157,8 +165,7 @@ static void drop_new(op_list *list, const rk_image *image)
 static void build_drop_new(op_list *list, const rk_image *image)
 {
     if (image->old_value.len > 0)
-        add(list, RK_ACTION_CHECK, RK_IF_EQUALS, list->job->tables->records, image->old_key,
-            RK_SLICE_EMPTY, image->old_value);
+        add_seen(list, RK_ACTION_CHECK, image->old_key, image->old_value);
     drop_new(list, image);
 }
 
@@ -309,6 +316,22 @@ static rk_status returned_to_another(const rki_job *job, rk_transformer *transfo
     return status == RK_NOT_FOUND ? RK_OK : status;
 }
 
+/* Looks whether the conditions on other records' values hold now. */
+static rk_status look_ahead(const rki_job *job, rk_view *view, rk_op *ops, uint32_t op_count,
+                            rk_error *err)
+{
+    for (uint32_t i = 0; i < op_count; i++) {
+        rk_slice value;
+        if (ops[i].seen || ops[i].condition != RK_IF_EQUALS)
+            continue;
+        rk_status status = rk_view_get(view, job->tables->records, ops[i].key, &value, err);
+        if (status != RK_OK && status != RK_NOT_FOUND)
+            return status;
+        ops[i].seen = status == RK_OK && rk_slice_equal(value, ops[i].expected);
+    }
+    return RK_OK;
+}
+
 /* The unit of a record that may move; under accept_loss the outranked ones are dropped. */
 static rk_status build(const rki_job *job, rk_transformer *transformer, rk_view *view,
                        rk_image *image, rk_arena *arena, rk_op *ops, uint32_t *op_count,
@@ -330,7 +353,7 @@ static rk_status build(const rki_job *job, rk_transformer *transformer, rk_view 
     } else {
         *op_count = rki_unit_build(job, image, arena, ops);
     }
-    return RK_OK;
+    return look_ahead(job, view, ops, *op_count, err);
 }
 
 rk_status rki_work_prepare(const rki_job *job, rk_transformer *transformer, rk_view *view,

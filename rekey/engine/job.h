@@ -77,6 +77,7 @@ typedef struct rki_chunk_limits {
 /* Work in order, with the units it became. Lives in its arena; reused. */
 typedef struct rki_chunk {
     rk_arena arena;
+    uint64_t state; /* of the store when the records were read; see rk_view_state */
     uint32_t stage;
     bool stage_end; /* no record of this stage is left after this chunk */
     rki_chunk_limits limits;
@@ -102,7 +103,8 @@ uint32_t rki_unit_build(const rki_job *job, const rk_image *image, rk_arena *are
 rk_status rki_outranked(const rki_job *job, rk_view *view, const rk_image *image, bool *out,
                         rk_error *err);
 
-/* Decides one record: sets work->reason, or fills the unit. `view` is where parents are read. */
+/* Decides one record: sets work->reason, or fills the unit. `view` is where parents are read, and
+ * where conditions on other records' values are looked at; it is as new as the record or newer. */
 rk_status rki_work_prepare(const rki_job *job, rk_transformer *transformer, rk_view *view,
                            rki_work *work, rk_arena *arena, rk_op *ops, uint32_t *op_count,
                            rk_error *err);

@@ -637,6 +637,7 @@ rk_status rki_walker_next(rki_walker *walker, rki_chunk *chunk, rk_error *err)
     rk_status status = rk_snapshot_renew(walker->view, err);
     if (status != RK_OK)
         return status;
+    chunk->state = rk_view_state(walker->view);
     if (is_left_out(walker))
         chunk->stage_end = true;
     else if (!is_outside_stage(walker))

@@ -13,7 +13,8 @@
 rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,
                           const rk_clock *clock, rk_error *err)
 {
-    *writer = (rki_writer){.job = job, .actor = actor, .clock = clock};
+    *writer =
+        (rki_writer){.job = job, .actor = actor, .clock = clock, .next_state = RK_STATE_UNKNOWN};
     rk_arena_init(&writer->arena, ARENA_BYTES_MAX);
     return rki_job_transformer(job, 0, &writer->transformer, err);
 }
@@ -41,6 +42,31 @@ static rk_status check_fences(const rki_writer *writer, rk_txn *txn, rk_error *e
                               "the epoch is now %" PRIu64 "; this job began in %" PRIu64,
                               state.epoch, job->epoch);
     return status;
+}
+
+/* --- what the scan has seen ------------------------------------------------------------------- */
+
+/* In a transaction that has begun: whether anybody else has committed since our last one. */
+static void notice_others(rki_writer *writer, rk_txn *txn)
+{
+    uint64_t state = rk_view_state(rk_txn_view(txn));
+    if (state != writer->next_state)
+        writer->alone_since = state;
+    writer->next_state = state;
+}
+
+/* After the commit of a batch. One that may have changed nothing may have no number, and another's
+ * commit may get it. */
+static void count_own(rki_writer *writer, bool changed)
+{
+    bool counts = changed && writer->next_state != RK_STATE_UNKNOWN;
+    writer->next_state = counts ? writer->next_state + 1 : RK_STATE_UNKNOWN;
+}
+
+static bool still_holds(const rki_writer *writer, const rki_chunk *chunk)
+{
+    return chunk->state != RK_STATE_UNKNOWN &&
+           (chunk->state >= writer->alone_since || rk_fault("seen_is_true"));
 }
 
 /* --- records left alone ----------------------------------------------------------------------- */
@@ -127,6 +153,7 @@ static rk_status apply_units(rki_writer *writer, rk_txn *txn, const rki_span *sp
     rki_chunk *chunk = span->chunk;
     size_t end = span->from + span->count;
     size_t i = span->from;
+    bool seen_holds = still_holds(writer, chunk);
     while (status == RK_OK && i < end) {
         bool begun = batch->records > 0 || i > span->from;
         if (begun && rk_clock_monotonic_ns(writer->clock) > until_ns)
@@ -136,9 +163,10 @@ static rk_status apply_units(rki_writer *writer, rk_txn *txn, const rki_span *sp
             continue;
         }
         size_t run = i;
-        while (run < end && run - i < UNITS_BETWEEN_LOOKS &&
-               chunk->work[run].reason == RK_REASON_NONE)
-            run++;
+        for (; run < end && run - i < UNITS_BETWEEN_LOOKS &&
+               chunk->work[run].reason == RK_REASON_NONE;
+             run++)
+            chunk->units[run].seen_holds = seen_holds;
         status = rk_txn_apply(txn, chunk->units + i, run - i, err);
         /* In order: a child's parent may be among the records decided anew. */
         for (; status == RK_OK && i < run; i++) {
@@ -210,6 +238,7 @@ static rk_status write_once(rki_writer *writer, const rki_span *spans, size_t sp
         return status;
     uint64_t began_ns = rk_clock_monotonic_ns(writer->clock);
     uint64_t until_ns = writer->work_ns_max ? began_ns + writer->work_ns_max : UINT64_MAX;
+    notice_others(writer, txn);
     status = check_fences(writer, txn, err);
     if (status == RK_OK)
         status = write_spans(writer, txn, spans, span_count, until_ns, batch, err);
@@ -221,6 +250,7 @@ static rk_status write_once(rki_writer *writer, const rki_span *spans, size_t sp
     else
         rk_txn_abort(txn);
     batch->held_ns = rk_clock_monotonic_ns(writer->clock) - began_ns;
+    count_own(writer, status == RK_OK && batch->applied > 0);
     return status;
 }
 

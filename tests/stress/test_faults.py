@@ -1,6 +1,6 @@
 """The stress test has to fail when a classic bug is in the code that it tests.
 
-Each of four bugs of tests/faults/README.md is planted in the engine or in the workers' client, and
+Each of five bugs of tests/faults/README.md is planted in the engine or in the workers' client, and
 a migration goes by, there and back, until the checker or a snapshot says that something is wrong.
 The engine's own verification, and its refusal to go on, do not count. With REKEY_STRESS_BOTH=1 each
 is planted in both strategies, else in the one that is named with it.
@@ -32,6 +32,9 @@ class Faults(Case):
 
     def test_absent_without_old(self):
         self.plant("move", engine="absent_without_old")
+
+    def test_seen_is_true(self):
+        self.plant("dual-write", engine="seen_is_true")
 
     def test_checkpoint_ahead(self):
         self.plant("dual-write", engine="checkpoint_ahead")

@@ -156,6 +156,15 @@ static void holds(yard *y, const char *name, const char *key, const char *value)
 #define TWO_NEW  "{\"n\":2,\"c\":\"PROD\"}"
 #define TWO_DEV  "{\"n\":2,\"c\":\"DEV\"}"
 
+static void yard_put_numbered(yard *y, int count)
+{
+    char key[32];
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "TENANT#t#CONTRACT#%03d", i);
+        yard_put(y, key, ONE);
+    }
+}
+
 /* The store holds ONE at OLD_KEY when it is scanned. */
 static const struct {
     const char *name;
@@ -294,6 +303,51 @@ static void contract_keeps_an_old_record_without_its_new_one(void **state)
     yard_close(&y);
 }
 
+/* What the scan saw is not looked at again while nobody else commits; after another's commit all of
+ * it is, up to chunks that were read later. */
+static void what_was_seen_holds_until_another_commits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool other_commits;
+        rk_outcome outcome; /* of a unit that could not be right if it were looked at */
+    } cases[] = {
+        {"alone", false, RK_UNIT_APPLIED},
+        {"beside others", true, RK_UNIT_REFUSED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        yard y;
+        crew c;
+        rki_batch batch;
+        char key[64];
+        yard_open(&y, RK_STRATEGY_DUAL_WRITE);
+        yard_put_numbered(&y, 4);
+        for (int n = 0; n < 4; n++) {
+            snprintf(key, sizeof key, "TENANT#t#CAPSULE#PROD#CONTRACT#%03d", n);
+            yard_put(&y, key, ONE_NEW);
+        }
+        crew_start(&c, &y, RK_JOB_CONTRACT, NULL);
+        assert_true(scan(&c) && c.chunk.count == 4);
+        must(write_some(&c, 0, 1, &batch), NULL);
+        if (cases[i]
+                .other_commits) /* one that the next unit does not look at, and one that it does */
+            yard_put(&y, "TENANT#t#CAPSULE#PROD#CONTRACT#002", TWO_NEW);
+        for (size_t op = 0; op < c.chunk.op_count; op++)
+            if (rk_slice_equal(c.chunk.ops[op].key, c.chunk.work[1].key))
+                c.chunk.ops[op].expected = rk_slice_str("what nobody has put there");
+        must(write_some(&c, 1, 2, &batch), NULL);
+        if (c.chunk.units[1].outcome != cases[i].outcome)
+            fail_msg("%s: outcome %d", cases[i].name, (int)c.chunk.units[1].outcome);
+        holds(&y, cases[i].name, "TENANT#t#CONTRACT#001", NULL); /* decided anew, if refused */
+        holds(&y, cases[i].name, "TENANT#t#CONTRACT#002", cases[i].other_commits ? ONE : NULL);
+        must(write_some(&c, 3, 1, &batch), NULL);
+        holds(&y, cases[i].name, "TENANT#t#CONTRACT#003", NULL);
+        crew_stop(&c);
+        yard_close(&y);
+    }
+}
+
 /* --- checkpoint and fences -------------------------------------------------------------------- */
 
 static void the_checkpoint_commits_with_the_records(void **state)
@@ -349,15 +403,6 @@ static int64_t hasty_ms(void *context)
 {
     (void)context;
     return rk_clock_wall_ms(rk_clock_system());
-}
-
-static void yard_put_numbered(yard *y, int count)
-{
-    char key[32];
-    for (int i = 0; i < count; i++) {
-        snprintf(key, sizeof key, "TENANT#t#CONTRACT#%03d", i);
-        yard_put(y, key, ONE);
-    }
 }
 
 /* Spans count like one; out of time, the batch ends within or between them. */
@@ -731,6 +776,7 @@ int main(void)
         cmocka_unit_test(what_changed_meanwhile_is_read_again),
         cmocka_unit_test(a_child_does_not_go_without_its_parent),
         cmocka_unit_test(a_child_follows_its_parent),
+        cmocka_unit_test(what_was_seen_holds_until_another_commits),
         cmocka_unit_test(contract_keeps_an_old_record_without_its_new_one),
         cmocka_unit_test(the_checkpoint_commits_with_the_records),
         cmocka_unit_test(a_batch_may_have_several_spans),

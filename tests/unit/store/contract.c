@@ -251,6 +251,34 @@ static void test_move(void **state)
     expect_stored(f, "new", "w");
 }
 
+/* What was seen is taken as it was seen, where the caller says that it still holds; all else is
+ * checked. */
+static void test_seen_conditions(void **state)
+{
+    contract_fixture *f = *state;
+    for (unsigned seen = 0; seen < 4; seen++) {
+        bool check_seen = seen & 1, unit_holds = seen & 2;
+        contract_put(f->store, f->records, "old", "v");
+        contract_put(f->store, f->records, "new", "w");
+        rk_op ops[] = {
+            op_of(RK_ACTION_CHECK, RK_IF_EQUALS, f->records, "new", NULL, "not w"),
+            op_of(RK_ACTION_DELETE, RK_IF_EQUALS, f->records, "old", NULL, "not v"),
+        };
+        ops[0].seen = check_seen;
+        ops[1].seen = true;
+        rk_unit unit = {.ops = ops, .op_count = COUNT(ops), .seen_holds = unit_holds};
+        contract_apply(f->store, &unit, 1);
+        bool refused = !check_seen || !unit_holds;
+        assert_int_equal(unit.outcome, refused ? RK_UNIT_REFUSED : RK_UNIT_APPLIED);
+        expect_stored(f, "old", refused ? "v" : NULL);
+    }
+    rk_op put = op_of(RK_ACTION_PUT, RK_IF_ABSENT, f->records, "new", "x", NULL);
+    rk_unit unit = {.ops = &put, .op_count = 1, .seen_holds = true};
+    contract_apply(f->store, &unit, 1); /* nobody has seen that it is absent */
+    assert_int_equal(unit.outcome, RK_UNIT_REFUSED);
+    expect_stored(f, "new", "w");
+}
+
 /* A refused unit changes nothing, whichever operation refuses, and its neighbours are applied. */
 static void test_refusal_changes_nothing(void **state)
 {
@@ -481,6 +509,32 @@ static void test_snapshot_states(void **state)
     rk_cursor_close(NULL);
 }
 
+/* Commits are numbered, whoever made them; one that changes nothing may go without. */
+static void test_state_numbers(void **state)
+{
+    contract_fixture *f = *state;
+    rk_view *view = snapshot(f->store), *old = snapshot(f->store);
+    uint64_t first = rk_view_state(view);
+    if (first != RK_STATE_UNKNOWN) {
+        for (uint64_t i = 1; i < 4; i++) {
+            contract_put(f->store, f->records, "k", i % 2 ? "1" : "2");
+            must(rk_snapshot_renew(view, NULL));
+            assert_int_equal(rk_view_state(view), first + i);
+        }
+        assert_int_equal(rk_view_state(old), first);
+        rk_txn *txn = NULL;
+        must(rk_txn_begin(f->store, &txn, NULL));
+        assert_int_equal(rk_view_state(rk_txn_view(txn)), first + 3);
+        must(rk_txn_put(txn, f->records, rk_slice_str("k"), rk_slice_str("3"), NULL));
+        assert_int_equal(rk_view_state(rk_txn_view(txn)), first + 3);
+        rk_txn_abort(txn);
+        must(rk_snapshot_renew(view, NULL));
+        assert_int_equal(rk_view_state(view), first + 3);
+    }
+    rk_snapshot_close(old);
+    rk_snapshot_close(view);
+}
+
 /* Many questions for keys that are not there, between keys that are: none of them hides one that
  * is, nor one that comes to be there. */
 static void test_absent_keys(void **state)
@@ -677,24 +731,16 @@ int contract_run(const char *name, const contract_backend *backend)
 {
     contract_fixture fixture = {.backend = backend};
     struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_listing),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_move),
-        cmocka_unit_test(test_refusal_changes_nothing),
-        cmocka_unit_test(test_units_in_order),
-        cmocka_unit_test(test_index),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_atomic_batch),
-        cmocka_unit_test(test_snapshot_states),
-        cmocka_unit_test(test_absent_keys),
-        cmocka_unit_test(test_neighbourhoods),
-        cmocka_unit_test(test_fingerprint),
-        cmocka_unit_test(test_space),
-        cmocka_unit_test(test_seek_entry),
-        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_tables),          cmocka_unit_test(test_listing),
+        cmocka_unit_test(test_conditions),      cmocka_unit_test(test_move),
+        cmocka_unit_test(test_seen_conditions), cmocka_unit_test(test_refusal_changes_nothing),
+        cmocka_unit_test(test_units_in_order),  cmocka_unit_test(test_index),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_abort),           cmocka_unit_test(test_atomic_batch),
+        cmocka_unit_test(test_snapshot_states), cmocka_unit_test(test_state_numbers),
+        cmocka_unit_test(test_absent_keys),     cmocka_unit_test(test_neighbourhoods),
+        cmocka_unit_test(test_fingerprint),     cmocka_unit_test(test_space),
+        cmocka_unit_test(test_seek_entry),      cmocka_unit_test(test_walk),
     };
     for (size_t i = 0; i < COUNT(tests); i++) {
         tests[i].setup_func = contract_setup;
