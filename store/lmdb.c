@@ -109,6 +109,7 @@ static void free_store(rki_lmdb_store *store)
     pthread_cond_destroy(&store->gate_changed);
     pthread_mutex_destroy(&store->gate_lock);
     pthread_mutex_destroy(&store->tables_lock);
+    free(store->changes);
     free(store->path);
     free(store);
 }

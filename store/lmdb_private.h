@@ -40,6 +40,13 @@ typedef struct rki_lmdb_table {
     rk_table_kind kind;
 } rki_lmdb_table;
 
+/* A unit's change of an index entry. */
+typedef struct rki_lmdb_change {
+    const rk_op *op;
+    rk_unit *unit;
+    size_t turn;
+} rki_lmdb_change;
+
 typedef struct rki_lmdb_store {
     rk_store base;
     MDB_env *env;
@@ -51,14 +58,18 @@ typedef struct rki_lmdb_store {
 
     pthread_mutex_t gate_lock;
     pthread_cond_t gate_changed;
-    uint32_t inside;       /* transactions that look into the map */
-    bool resizing;         /* somebody waits to replace the map, or does */
-    bool replacing;        /* nobody may look into it now */
-    bool unmapped;         /* replacing it failed: nothing works any more but close */
-    bool writing;          /* a write transaction is open in this process... */
-    pthread_t writer;      /* ...by this thread */
-    uint32_t waiting;      /* threads of this process that want one */
-    uint32_t writes_begun; /* under LMDB's write lock */
+    uint32_t inside;  /* transactions that look into the map */
+    bool resizing;    /* somebody waits to replace the map, or does */
+    bool replacing;   /* nobody may look into it now */
+    bool unmapped;    /* replacing it failed: nothing works any more but close */
+    bool writing;     /* a write transaction is open in this process... */
+    pthread_t writer; /* ...by this thread */
+    uint32_t waiting; /* threads of this process that want one */
+
+    uint32_t writes_begun;    /* this and the next three: under LMDB's write lock */
+    rki_lmdb_change *changes; /* of the apply at work */
+    size_t change_count;
+    size_t change_cap;
 
     pthread_mutex_t tables_lock;
     uint64_t handles_opened; /* under tables_lock: grows with every handle that was kept */

@@ -190,8 +190,8 @@ typedef enum rk_outcome {
 typedef struct rk_unit {
     const rk_op *ops;
     uint32_t op_count;
-    bool seen_holds;    /* nobody has changed since what the ops marked `seen` look at: these
-                         * conditions need not be checked again */
+    bool seen_holds;    /* what the ops marked `seen` look at is as it was, and no other unit of
+                         * the call touches it: their conditions need not be checked again */
     uint32_t failed_op; /* out, when REFUSED */
     rk_outcome outcome; /* out */
 } rk_unit;
@@ -205,10 +205,12 @@ rk_status rk_txn_begin(rk_store *store, rk_txn **out, rk_error *err);
 /* The transaction as a place to read from: sees its own changes. Owned by the transaction. */
 rk_view *rk_txn_view(rk_txn *txn);
 
-/* Applies units in order, each all or nothing, and fills in their outcomes. Outcomes are results,
- * not errors: the status is RK_OK even when units were refused. Any other status leaves the
- * transaction fit only for rk_txn_abort: RK_FULL (the map is full: abort, rk_store_grow, redo),
- * RK_LIMIT (a key too long), RK_IO. */
+/* Applies units in order, each all or nothing, and fills in their outcomes. Changes of index
+ * entries, and deletes whose condition was seen and holds, may be made after all else, and those of
+ * different keys in any order: the more units in one call, the fewer pages are touched more than
+ * once. Outcomes are results, not errors: the status is RK_OK even when units were refused. Any
+ * other status leaves the transaction fit only for rk_txn_abort: RK_FULL (the map is full: abort,
+ * rk_store_grow, redo), RK_LIMIT (a key too long), RK_IO. */
 rk_status rk_txn_apply(rk_txn *txn, rk_unit *units, size_t count, rk_error *err);
 
 /* Plain changes, for metadata. Same failures as apply. */

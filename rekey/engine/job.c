@@ -43,7 +43,7 @@ rk_status rki_job_transformer(const rki_job *job, size_t cache_entries, rk_trans
 rk_status rki_chunk_init(rki_chunk *chunk, const rki_chunk_limits *limits, rk_error *err)
 {
     static const rki_chunk_limits largest = {RKI_CHUNK_RECORDS_MAX, RKI_CHUNK_BYTES_MAX};
-    *chunk = (rki_chunk){.limits = limits ? *limits : largest};
+    *chunk = (rki_chunk){.limits = limits ? *limits : largest, .state = RK_STATE_UNKNOWN};
     assert(chunk->limits.records_max >= 1 && chunk->limits.records_max <= RKI_CHUNK_RECORDS_MAX);
     rk_arena_init(&chunk->arena, CHUNK_ARENA_BYTES_MAX);
     chunk->work = calloc(chunk->limits.records_max, sizeof *chunk->work);
@@ -92,7 +92,10 @@ static void add(op_list *list, rk_action action, rk_condition condition, rk_tabl
                                        .expected = expected};
 }
 
-/* A condition that was found to hold where the record was read. */
+/* A condition that was seen to hold when the record was read, or after that. Only ever that a value
+ * is as it was: a unit of a job deletes its own record and no other, and puts only where nothing is
+ * or the same, so no other unit breaks it; that a parent is there, or that nothing is, others do
+ * change. */
 static void add_seen(op_list *list, rk_action action, rk_slice key, rk_slice expected)
 {
     add(list, action, RK_IF_EQUALS, list->job->tables->records, key, RK_SLICE_EMPTY, expected);

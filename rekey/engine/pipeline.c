@@ -12,6 +12,10 @@
 /* A scanner that lends prepares little. */
 #define LENT_PARENT_CACHE_ENTRIES (RKI_PARENT_CACHE_ENTRIES / 16)
 
+/* Chunks beyond one for each scanner: the writer's, a batch of which may begin and end anywhere in
+ * one, and some that are ready, so that nobody waits for single ones. */
+#define CHUNKS_AHEAD 5
+
 /* To have fewer prepared elsewhere takes longer than to do it. */
 #define LENT_RECORDS_MIN 64
 
@@ -439,10 +443,9 @@ static void pool_fini(pipe_pool *pool)
 static rk_status slots_init(rki_pipeline *pipeline, uint32_t workers, rk_error *err)
 {
     static const rki_chunk_limits small = {RKI_LENT_RECORDS_MAX, RKI_LENT_BYTES_MAX};
-    uint32_t count = workers + 2;
-    uint32_t divisor = count > RKI_CHUNKS_HELD ? count : RKI_CHUNKS_HELD;
-    rki_chunk_limits limits = {RKI_CHUNK_RECORDS_MAX * RKI_CHUNKS_HELD / divisor,
-                               RKI_CHUNK_BYTES_MAX * RKI_CHUNKS_HELD / divisor};
+    uint32_t count = workers + CHUNKS_AHEAD;
+    rki_chunk_limits limits = {RKI_CHUNK_RECORDS_MAX * RKI_CHUNKS_HELD / count,
+                               RKI_CHUNK_BYTES_MAX * RKI_CHUNKS_HELD / count};
     rk_status status = pool_init(&pipeline->own, count, limits, err);
     if (status == RK_OK && pipeline->job->lender)
         status = pool_init(&pipeline->lent, RKI_LENT_CHUNKS, small, err);

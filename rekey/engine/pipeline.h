@@ -2,8 +2,8 @@
  *
  * Scanner threads take turns at the walker (reading is sequential and cheap), then transform what
  * they read side by side (parsing, capsule and parent resolution, key building), and put
- * the chunk into the slot of its number. The writer takes chunks in that order. There are two more
- * chunks than scanners, and the more there are the smaller they are: what all of them hold is
+ * the chunk into the slot of its number. The writer takes chunks in that order. There are a few
+ * more chunks than scanners, and the more there are the smaller they are: what all of them hold is
  * bounded, whatever the store's size.
  *
  * Where the job has a lender, there are scanners that only lend, with a few small chunks of their

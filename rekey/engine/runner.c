@@ -1,5 +1,7 @@
 #include "rekey/engine/runner.h"
 
+#include <assert.h>
+
 /* After each batch the lock is left free for a moment: waiters are woken by the release, and would
  * find it taken again if the next batch followed at once. One fiftieth of the hold, at most, for
  * writers that the store cannot see waiting. */
@@ -11,7 +13,10 @@
 #define POLL_NS 50000u
 
 /* Of chunks in one batch. */
-#define SPANS_MAX 8
+#define SPANS_MAX 16
+
+static_assert(2 * RKI_BATCH_UNITS_MAX <= RKI_CHUNKS_HELD * RKI_CHUNK_RECORDS_MAX,
+              "while the longest batch is written, as much can be read");
 
 rk_status rki_runner_start(rki_runner *runner, const rki_job *job, const rk_actor *actor,
                            const rk_clock *clock, const rk_checkpoint *from,

@@ -12,7 +12,7 @@
 
 #define RKI_BATCH_UNITS_MIN   16
 #define RKI_BATCH_UNITS_FIRST 256
-#define RKI_BATCH_UNITS_MAX   8192
+#define RKI_BATCH_UNITS_MAX   16384
 
 typedef struct rki_throttle {
     const rk_limits *limits;

@@ -8,7 +8,9 @@
 #define ARENA_BYTES_MAX  ((size_t)256 * 1024 * 1024)
 #define DECIDE_TRIES_MAX 8
 
-#define UNITS_BETWEEN_LOOKS 64 /* at the clock */
+#define STEP_UNITS_MIN 64 /* between looks at the clock */
+#define STEP_UNITS_MAX 1024
+#define PACE_UNITS_MIN 16 /* of which a step says something about the next one */
 
 rk_status rki_writer_init(rki_writer *writer, const rki_job *job, const rk_actor *actor,
                           const rk_clock *clock, rk_error *err)
@@ -143,9 +145,57 @@ static rk_status decide_again(rki_writer *writer, rk_txn *txn, const rki_work *r
 
 /* --- the batch -------------------------------------------------------------------------------- */
 
-/* Applies runs of units between records that are left alone, until the time is up: what a batch of
- * this size took before says little when pages are cold or the processor is taken away. *count is
- * what it came to. */
+static bool has_index(const rki_job *job)
+{
+    for (size_t i = 0; i < job->spec->index_name_count; i++)
+        if (job->tables->index[i] != RK_TABLE_NONE)
+            return true;
+    return false;
+}
+
+/* How many units to apply before the next look at the clock. The more of them, the less an index
+ * costs, which is changed in its own order; but what a unit took before says little when pages are
+ * cold, the processor is taken away, or many are refused. So half of what seems to fit. */
+static size_t step_units(const rki_writer *writer, uint64_t now_ns, uint64_t until_ns)
+{
+    if (!has_index(writer->job) || writer->unit_ns == 0 || now_ns >= until_ns)
+        return STEP_UNITS_MIN;
+    uint64_t units = (until_ns - now_ns) / 2 / writer->unit_ns;
+    if (units < STEP_UNITS_MIN)
+        return STEP_UNITS_MIN;
+    return units > STEP_UNITS_MAX ? STEP_UNITS_MAX : (size_t)units;
+}
+
+/* Slower at once, faster little by little. */
+static void note_pace(rki_writer *writer, size_t units, uint64_t took_ns)
+{
+    uint64_t eased_ns = writer->unit_ns - writer->unit_ns / 8;
+    if (units >= PACE_UNITS_MIN)
+        writer->unit_ns = took_ns / units > eased_ns ? took_ns / units : eased_ns;
+}
+
+/* Applies up to `most` units from *at on, to the next record that is left alone. */
+static rk_status apply_step(rki_writer *writer, rk_txn *txn, rki_chunk *chunk, size_t most,
+                            size_t *at, rki_batch *batch, rk_error *err)
+{
+    bool seen_holds = still_holds(writer, chunk);
+    size_t from = *at;
+    size_t end = from;
+    for (; end - from < most && chunk->work[end].reason == RK_REASON_NONE; end++)
+        chunk->units[end].seen_holds = seen_holds;
+    rk_status status = rk_txn_apply(txn, chunk->units + from, end - from, err);
+    /* In order: a child's parent may be among the records decided anew. */
+    for (size_t i = from; status == RK_OK && i < end; i++) {
+        if (chunk->units[i].outcome == RK_UNIT_APPLIED)
+            batch->applied++;
+        else if (chunk->units[i].outcome == RK_UNIT_REFUSED)
+            status = decide_again(writer, txn, &chunk->work[i], batch, err);
+    }
+    *at = end;
+    return status;
+}
+
+/* Until the time is up. *count is what it came to. */
 static rk_status apply_units(rki_writer *writer, rk_txn *txn, const rki_span *span,
                              uint64_t until_ns, size_t *count, rki_batch *batch, rk_error *err)
 {
@@ -153,28 +203,23 @@ static rk_status apply_units(rki_writer *writer, rk_txn *txn, const rki_span *sp
     rki_chunk *chunk = span->chunk;
     size_t end = span->from + span->count;
     size_t i = span->from;
-    bool seen_holds = still_holds(writer, chunk);
+    uint64_t now_ns = rk_clock_monotonic_ns(writer->clock);
     while (status == RK_OK && i < end) {
         bool begun = batch->records > 0 || i > span->from;
-        if (begun && rk_clock_monotonic_ns(writer->clock) > until_ns)
+        if (begun && now_ns > until_ns)
             break;
-        if (chunk->work[i].reason != RK_REASON_NONE) {
+        size_t most = step_units(writer, now_ns, until_ns);
+        size_t from = i;
+        uint64_t before_ns = now_ns;
+        bool aside = chunk->work[i].reason != RK_REASON_NONE;
+        if (aside)
             status = set_aside(writer, txn, &chunk->work[i++], err);
-            continue;
-        }
-        size_t run = i;
-        for (; run < end && run - i < UNITS_BETWEEN_LOOKS &&
-               chunk->work[run].reason == RK_REASON_NONE;
-             run++)
-            chunk->units[run].seen_holds = seen_holds;
-        status = rk_txn_apply(txn, chunk->units + i, run - i, err);
-        /* In order: a child's parent may be among the records decided anew. */
-        for (; status == RK_OK && i < run; i++) {
-            if (chunk->units[i].outcome == RK_UNIT_APPLIED)
-                batch->applied++;
-            else if (chunk->units[i].outcome == RK_UNIT_REFUSED)
-                status = decide_again(writer, txn, &chunk->work[i], batch, err);
-        }
+        else
+            status =
+                apply_step(writer, txn, chunk, most < end - i ? most : end - i, &i, batch, err);
+        now_ns = rk_clock_monotonic_ns(writer->clock);
+        if (!aside)
+            note_pace(writer, i - from, now_ns - before_ns);
     }
     *count = i - span->from;
     return status;

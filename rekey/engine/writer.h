@@ -1,14 +1,14 @@
 /* writer.h: one batch, in one short write transaction.
  *
  * In the transaction: the lease is still ours and the epoch the one the job began in; each unit's
- * conditions are checked again; a record whose unit was refused is read again and decided anew,
- * under the write lock, never forced; what has to be left alone goes to the quarantine; and the
- * checkpoint, which covers exactly these records, commits with them.
+ * conditions are checked; a record whose unit was refused is read again and decided anew, under the
+ * write lock, never forced; what has to be left alone goes to the quarantine; and the checkpoint,
+ * which covers exactly these records, commits with them.
  *
- * While nobody else writes, what the scan has seen of a record and of its counterpart still holds,
- * since no unit of a job changes what another one looks at; only the commits made since tell
- * whether that is so, and they are numbered. Then it is not looked at again. With another's commit
- * every condition is checked, until chunks come that were read after it.
+ * While nobody else commits, values that the scan saw are as it saw them, since no unit of a job
+ * changes one that another looks at. Commits are numbered, so the transaction knows whether that is
+ * so; then these conditions are not looked at again (rk_op.seen). After another's commit all are
+ * checked, until chunks come that were read later.
  */
 #ifndef REKEY_ENGINE_WRITER_H
 #define REKEY_ENGINE_WRITER_H
@@ -26,6 +26,7 @@ typedef struct rki_writer {
     uint64_t stuck;              /* left alone for another reason than a record in the way */
     uint64_t alone_since;        /* all commits after the state of this number are ours */
     uint64_t next_state;         /* that our next batch begins from if nobody else commits */
+    uint64_t unit_ns;            /* what a unit takes; 0 for not known yet */
     uint64_t work_ns_max;        /* a batch that works for longer is cut short; 0 for no limit */
 } rki_writer;
 

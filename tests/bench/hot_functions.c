@@ -254,6 +254,14 @@ static void begin(hot_ground *g)
     hot_must(rk_txn_begin(g->store, &g->txn, &err), &err);
 }
 
+/* As in a run beside which nobody else writes. */
+static void begin_alone(hot_ground *g)
+{
+    begin(g);
+    for (size_t i = 0; i < g->count; i++)
+        g->units[i].seen_holds = true;
+}
+
 static size_t apply(hot_ground *g)
 {
     rk_error err = {0};
@@ -278,8 +286,10 @@ const hot_function hot_functions[] = {
     {"scan_200", make_small_values, NULL, scan_whole, NULL},
     {"scan_2k", make_large_values, NULL, scan_whole, NULL},
     {"apply_move", make_move, begin, apply, give_up},
+    {"apply_move_alone", make_move, begin_alone, apply, give_up},
     {"apply_move_indexed", make_move_indexed, begin, apply, give_up},
     {"apply_dual_write", make_dual_write, begin, apply, give_up},
+    {"apply_dual_write_alone", make_dual_write, begin_alone, apply, give_up},
     {"apply_dual_write_indexed", make_dual_write_indexed, begin, apply, give_up},
     {NULL, NULL, NULL, NULL, NULL},
 };

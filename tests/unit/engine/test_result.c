@@ -205,6 +205,8 @@ static void bodies_are_bounded(void **state)
             c->holds)
             fail_msg("%s", c->name);
         assert_int_equal(work.reason, c->holds ? c->reason : 0);
+        for (uint32_t op = 0; c->holds && op < b.count; op++)
+            assert_false(b.ops[op].seen); /* here, whatever the worker saw */
         for (size_t len = 0; c->holds && len < b.bytes.len; len++)
             if (rki_result_read(&b.job, rk_slice_of(b.bytes.ptr, len), &work, &b.arena, b.ops,
                                 &b.count))

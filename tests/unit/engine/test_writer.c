@@ -10,140 +10,7 @@
 
 #include "rekey/base/clock.h"
 #include "rekey/base/prng.h"
-#include "rekey/engine/writer.h"
-#include "tests/unit/engine/yard.h"
-
-/* A job at work: what the pipeline and the runner do, in one thread and step by step. */
-typedef struct crew {
-    yard *yard;
-    rki_job job;
-    rk_actor actor;
-    rki_writer writer;
-    rki_walker *walker;
-    rk_transformer *transformer;
-    rki_chunk chunk;
-} crew;
-
-static bool is_alive(void *context, const rk_lease *lease)
-{
-    (void)context;
-    (void)lease;
-    return true;
-}
-
-static void take_lease(crew *c)
-{
-    rk_error err = {0};
-    int64_t now_ms = rk_clock_wall_ms(rk_clock_system());
-    rk_txn *txn = shelf_begin(&c->yard->shelf);
-    must(rki_lease_take(txn, c->yard->tables.meta, &c->actor, now_ms, &err), &err);
-    shelf_commit(txn);
-}
-
-static void crew_start(crew *c, yard *y, rk_job kind, const rk_checkpoint *from)
-{
-    rk_error err = {0};
-    *c = (crew){.yard = y, .job = yard_job(y, kind, RK_TIER_PRODUCTION)};
-    c->actor =
-        (rk_actor){.lease = {.token = {7}, .host = "here", .command = "run"}, .alive = is_alive};
-    take_lease(c);
-    must(rki_writer_init(&c->writer, &c->job, &c->actor, rk_clock_system(), &err), &err);
-    if (from)
-        c->writer.point = *from;
-    c->writer.point.job = kind;
-    c->writer.point.epoch = c->job.tier_epoch;
-    must(rki_walker_create(&c->job, from, &c->walker, &err), &err);
-    must(rk_transformer_create(y->spec, &y->tables, 511, 0, &c->transformer, &err), &err);
-    must(rki_chunk_init(&c->chunk, NULL, &err), &err);
-    c->chunk.ops = calloc((size_t)512 * RKI_UNIT_OPS_MAX, sizeof *c->chunk.ops);
-    assert_non_null(c->chunk.ops);
-}
-
-static void crew_stop(crew *c)
-{
-    rki_chunk_fini(&c->chunk);
-    rk_transformer_destroy(c->transformer);
-    rki_walker_destroy(c->walker);
-    rki_writer_fini(&c->writer);
-}
-
-/* Reads and prepares the next chunk; false after the last. */
-static bool scan(crew *c)
-{
-    rk_error err = {0};
-    rki_chunk *chunk = &c->chunk;
-    rk_status status = rki_walker_next(c->walker, chunk, &err);
-    if (status == RK_NOT_FOUND)
-        return false;
-    must(status, &err);
-    assert_true(chunk->count <= 512);
-    rk_view *view = shelf_look(&c->yard->shelf);
-    chunk->op_count = 0;
-    for (size_t i = 0; i < chunk->count; i++) {
-        rk_op *ops = chunk->ops + chunk->op_count;
-        chunk->units[i] = (rk_unit){.ops = ops};
-        must(rki_work_prepare(&c->job, c->transformer, view, &chunk->work[i], &chunk->arena, ops,
-                              &chunk->units[i].op_count, &err),
-             &err);
-        chunk->op_count += chunk->units[i].op_count;
-    }
-    rk_snapshot_close(view);
-    return true;
-}
-
-static rk_status write_some(crew *c, size_t from, size_t count, rki_batch *batch)
-{
-    rk_error err = {0};
-    rki_span span = {&c->chunk, from, count};
-    return rki_writer_batch(&c->writer, &span, 1, batch, &err);
-}
-
-static rk_status write_all(crew *c, rki_batch *batch)
-{
-    return write_some(c, 0, c->chunk.count, batch);
-}
-
-/* Up to the chunk of a backfill's second stage, which holds everything but the template. */
-static void scan_records(crew *c)
-{
-    rki_batch batch;
-    assert_true(scan(c) && c->chunk.stage == 0);
-    must(write_all(c, &batch), NULL);
-    assert_true(scan(c) && c->chunk.stage == 1);
-}
-
-static rk_status saved_point(yard *y, rk_checkpoint *out)
-{
-    rk_view *view = shelf_look(&y->shelf);
-    rk_status status = rk_checkpoint_load(view, y->tables.meta, RK_TIER_PRODUCTION, out, NULL);
-    rk_snapshot_close(view);
-    return status;
-}
-
-/* The reason for which a key is in the quarantine; NONE when it is not. */
-static rk_reason quarantined(yard *y, const char *key)
-{
-    rk_reason reason = RK_REASON_NONE;
-    rk_quarantined entry;
-    rk_cursor *cursor = NULL;
-    rk_view *view = shelf_look(&y->shelf);
-    must(rk_cursor_open(view, y->tables.meta, &cursor, NULL), NULL);
-    rk_status status = rk_quarantine_next(cursor, true, &entry, NULL);
-    for (; status == RK_OK; status = rk_quarantine_next(cursor, false, &entry, NULL))
-        if (rk_slice_equal(entry.key, rk_slice_str(key)))
-            reason = (rk_reason)entry.reason;
-    rk_cursor_close(cursor);
-    rk_snapshot_close(view);
-    return reason;
-}
-
-static void holds(yard *y, const char *name, const char *key, const char *value)
-{
-    const char *found = yard_get(y, key);
-    if (found ? !value || strcmp(found, value) != 0 : value != NULL)
-        fail_msg("%s: %s holds %s, not %s", name, key, found ? found : "nothing",
-                 value ? value : "nothing");
-}
+#include "tests/unit/engine/crew.h"
 
 /* --- between scan and write ------------------------------------------------------------------- */
 
@@ -210,20 +77,20 @@ static void what_changed_meanwhile_is_read_again(void **state)
         yard_open(&y, meanwhile_cases[i].strategy);
         yard_put(&y, OLD_KEY, ONE);
         crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-        scan_records(&c);
+        crew_scan_records(&c);
         if (meanwhile_cases[i].key)
             yard_put(&y, meanwhile_cases[i].key, meanwhile_cases[i].value);
-        must(write_all(&c, &batch), NULL);
-        holds(&y, name, OLD_KEY, meanwhile_cases[i].old_after);
-        holds(&y, name, PROD_KEY, meanwhile_cases[i].prod_after);
-        holds(&y, name, DEV_KEY, meanwhile_cases[i].dev_after);
-        if (quarantined(&y, OLD_KEY) != meanwhile_cases[i].reason ||
+        must(crew_write_all(&c, &batch), NULL);
+        yard_holds(&y, name, OLD_KEY, meanwhile_cases[i].old_after);
+        yard_holds(&y, name, PROD_KEY, meanwhile_cases[i].prod_after);
+        yard_holds(&y, name, DEV_KEY, meanwhile_cases[i].dev_after);
+        if (yard_quarantined(&y, OLD_KEY) != meanwhile_cases[i].reason ||
             batch.applied != meanwhile_cases[i].applied ||
             batch.refused != meanwhile_cases[i].refused ||
             c.writer.point.quarantined != meanwhile_cases[i].refused ||
             c.writer.point.done[CONTRACT] != 1 - meanwhile_cases[i].refused)
-            fail_msg("%s: reason %d, %u applied, %u refused", name, (int)quarantined(&y, OLD_KEY),
-                     batch.applied, batch.refused);
+            fail_msg("%s: reason %d, %u applied, %u refused", name,
+                     (int)yard_quarantined(&y, OLD_KEY), batch.applied, batch.refused);
         crew_stop(&c);
         yard_close(&y);
     }
@@ -241,15 +108,15 @@ static void a_child_does_not_go_without_its_parent(void **state)
     yard_put(&y, OLD_KEY, ONE);
     yard_put(&y, item, "{\"contract_id\":\"1\"}");
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-    scan_records(&c);
+    crew_scan_records(&c);
     assert_int_equal(c.chunk.count, 2);
     yard_put(&y, OLD_KEY, "{\"c\":\"X\"}");
-    must(write_all(&c, &batch), NULL);
+    must(crew_write_all(&c, &batch), NULL);
     assert_int_equal(batch.refused, 2);
-    assert_int_equal(quarantined(&y, OLD_KEY), RK_REASON_UNKNOWN_CAPSULE);
-    assert_true(quarantined(&y, item) != RK_REASON_NONE);
-    holds(&y, "child", item, "{\"contract_id\":\"1\"}");
-    holds(&y, "child", "TENANT#t#CAPSULE#PROD#ITEM#1", NULL);
+    assert_int_equal(yard_quarantined(&y, OLD_KEY), RK_REASON_UNKNOWN_CAPSULE);
+    assert_true(yard_quarantined(&y, item) != RK_REASON_NONE);
+    yard_holds(&y, "child", item, "{\"contract_id\":\"1\"}");
+    yard_holds(&y, "child", "TENANT#t#CAPSULE#PROD#ITEM#1", NULL);
     crew_stop(&c);
     yard_close(&y);
 }
@@ -265,13 +132,13 @@ static void a_child_follows_its_parent(void **state)
     yard_put(&y, OLD_KEY, ONE);
     yard_put(&y, "TENANT#t#ITEM#1", "{\"contract_id\":\"1\"}");
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-    scan_records(&c);
+    crew_scan_records(&c);
     yard_put(&y, OLD_KEY, TWO_DEV);
-    must(write_all(&c, &batch), NULL);
+    must(crew_write_all(&c, &batch), NULL);
     assert_int_equal(batch.applied, 2);
     assert_int_equal(batch.refused, 0);
-    holds(&y, "parent", DEV_KEY, TWO_DEV);
-    holds(&y, "child", "TENANT#t#CAPSULE#DEV#ITEM#1", "{\"contract_id\":\"1\",\"c\":\"DEV\"}");
+    yard_holds(&y, "parent", DEV_KEY, TWO_DEV);
+    yard_holds(&y, "child", "TENANT#t#CAPSULE#DEV#ITEM#1", "{\"contract_id\":\"1\",\"c\":\"DEV\"}");
     crew_stop(&c);
     yard_close(&y);
 }
@@ -289,13 +156,13 @@ static void contract_keeps_an_old_record_without_its_new_one(void **state)
     yard_put(&y, "TENANT#t#CONTRACT#3", ONE);
     yard_put(&y, "TENANT#t#CAPSULE#PROD#CONTRACT#3", TWO_NEW);
     crew_start(&c, &y, RK_JOB_CONTRACT, NULL);
-    assert_true(scan(&c));
-    must(write_all(&c, &batch), NULL);
-    holds(&y, "copied", OLD_KEY, NULL);
-    holds(&y, "not there", "TENANT#t#CONTRACT#2", ONE);
-    holds(&y, "differs", "TENANT#t#CONTRACT#3", ONE);
-    assert_int_equal(quarantined(&y, "TENANT#t#CONTRACT#2"), RK_REASON_CONFLICT);
-    assert_int_equal(quarantined(&y, "TENANT#t#CONTRACT#3"), RK_REASON_CONFLICT);
+    assert_true(crew_scan(&c));
+    must(crew_write_all(&c, &batch), NULL);
+    yard_holds(&y, "copied", OLD_KEY, NULL);
+    yard_holds(&y, "not there", "TENANT#t#CONTRACT#2", ONE);
+    yard_holds(&y, "differs", "TENANT#t#CONTRACT#3", ONE);
+    assert_int_equal(yard_quarantined(&y, "TENANT#t#CONTRACT#2"), RK_REASON_CONFLICT);
+    assert_int_equal(yard_quarantined(&y, "TENANT#t#CONTRACT#3"), RK_REASON_CONFLICT);
     assert_int_equal(batch.applied, 1);
     assert_int_equal(batch.refused, 2);
     assert_true(c.writer.point.finished);
@@ -328,21 +195,21 @@ static void what_was_seen_holds_until_another_commits(void **state)
             yard_put(&y, key, ONE_NEW);
         }
         crew_start(&c, &y, RK_JOB_CONTRACT, NULL);
-        assert_true(scan(&c) && c.chunk.count == 4);
-        must(write_some(&c, 0, 1, &batch), NULL);
-        if (cases[i]
-                .other_commits) /* one that the next unit does not look at, and one that it does */
+        assert_true(crew_scan(&c) && c.chunk.count == 4);
+        must(crew_write(&c, 0, 1, &batch), NULL);
+        /* By one that the next unit does not look at, and the one behind it does. */
+        if (cases[i].other_commits)
             yard_put(&y, "TENANT#t#CAPSULE#PROD#CONTRACT#002", TWO_NEW);
         for (size_t op = 0; op < c.chunk.op_count; op++)
             if (rk_slice_equal(c.chunk.ops[op].key, c.chunk.work[1].key))
                 c.chunk.ops[op].expected = rk_slice_str("what nobody has put there");
-        must(write_some(&c, 1, 2, &batch), NULL);
+        must(crew_write(&c, 1, 2, &batch), NULL);
         if (c.chunk.units[1].outcome != cases[i].outcome)
             fail_msg("%s: outcome %d", cases[i].name, (int)c.chunk.units[1].outcome);
-        holds(&y, cases[i].name, "TENANT#t#CONTRACT#001", NULL); /* decided anew, if refused */
-        holds(&y, cases[i].name, "TENANT#t#CONTRACT#002", cases[i].other_commits ? ONE : NULL);
-        must(write_some(&c, 3, 1, &batch), NULL);
-        holds(&y, cases[i].name, "TENANT#t#CONTRACT#003", NULL);
+        yard_holds(&y, cases[i].name, "TENANT#t#CONTRACT#001", NULL); /* decided anew, if refused */
+        yard_holds(&y, cases[i].name, "TENANT#t#CONTRACT#002", cases[i].other_commits ? ONE : NULL);
+        must(crew_write(&c, 3, 1, &batch), NULL);
+        yard_holds(&y, cases[i].name, "TENANT#t#CONTRACT#003", NULL);
         crew_stop(&c);
         yard_close(&y);
     }
@@ -362,10 +229,10 @@ static void the_checkpoint_commits_with_the_records(void **state)
     yard_put(&y, "TENANT#t#CONTRACT#2", "{");
     yard_put(&y, "TENANT#t#STRAY", "x");
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-    scan_records(&c);
+    crew_scan_records(&c);
     assert_int_equal(c.chunk.count, 3);
-    must(write_some(&c, 0, 2, &batch), NULL);
-    must(saved_point(&y, &point), NULL);
+    must(crew_write(&c, 0, 2, &batch), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.job, RK_JOB_BACKFILL);
     assert_int_equal(point.stage, 1);
     assert_true(rk_slice_equal(rk_slice_of(point.tenant, point.tenant_len), rk_slice_str("t")));
@@ -375,19 +242,19 @@ static void the_checkpoint_commits_with_the_records(void **state)
     assert_int_equal(point.changes, 1);
     assert_int_equal(point.quarantined, 1);
     assert_int_equal(batch.refused, 0); /* the scan had said so */
-    assert_int_equal(quarantined(&y, "TENANT#t#CONTRACT#2"), RK_REASON_BAD_VALUE);
-    assert_int_equal(quarantined(&y, "TENANT#t#STRAY"), RK_REASON_NONE);
-    must(write_some(&c, 2, 1, &batch), NULL);
-    must(saved_point(&y, &point), NULL);
+    assert_int_equal(yard_quarantined(&y, "TENANT#t#CONTRACT#2"), RK_REASON_BAD_VALUE);
+    assert_int_equal(yard_quarantined(&y, "TENANT#t#STRAY"), RK_REASON_NONE);
+    must(crew_write(&c, 2, 1, &batch), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.stage, 2);
     assert_int_equal(point.tenant_len + point.key_len + point.rank, 0);
-    assert_int_equal(quarantined(&y, "TENANT#t#STRAY"), RK_REASON_UNMATCHED);
+    assert_int_equal(yard_quarantined(&y, "TENANT#t#STRAY"), RK_REASON_UNMATCHED);
     assert_false(point.finished);
-    assert_true(scan(&c));
-    must(write_all(&c, &batch), NULL);
-    must(saved_point(&y, &point), NULL);
+    assert_true(crew_scan(&c));
+    must(crew_write_all(&c, &batch), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_true(point.finished);
-    assert_false(scan(&c));
+    assert_false(crew_scan(&c));
     crew_stop(&c);
     yard_close(&y);
 }
@@ -419,12 +286,12 @@ static void a_batch_may_have_several_spans(void **state)
     yard_open(&y, RK_STRATEGY_MOVE);
     yard_put_numbered(&y, RECORDS);
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-    scan_records(&c);
+    crew_scan_records(&c);
     const rki_span spans[] = {{&c.chunk, 0, 40}, {&c.chunk, 40, 80}, {&c.chunk, 120, 80}};
     must(rki_writer_batch(&c.writer, spans, 2, &batch, NULL), NULL);
     assert_int_equal(batch.records, 120);
     assert_int_equal(batch.applied, 120);
-    must(saved_point(&y, &point), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.stage, 1);
     assert_int_equal(point.done[CONTRACT], 120);
     assert_int_equal(point.changes, 120);
@@ -439,7 +306,7 @@ static void a_batch_may_have_several_spans(void **state)
     assert_int_equal(batch.records, 6);
     c.writer.work_ns_max = 0;
     must(rki_writer_batch(&c.writer, &rest[1], 1, &batch, NULL), NULL);
-    must(saved_point(&y, &point), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.stage, 2); /* the chunk's end ends the stage */
     assert_int_equal(point.done[CONTRACT], RECORDS);
     crew_stop(&c);
@@ -460,26 +327,57 @@ static void a_slow_batch_is_cut_short(void **state)
     yard_open(&y, RK_STRATEGY_MOVE);
     yard_put_numbered(&y, RECORDS);
     crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-    scan_records(&c);
+    crew_scan_records(&c);
     assert_int_equal(c.chunk.count, RECORDS);
     c.writer.clock = &hasty;
     c.writer.work_ns_max = 1;
-    must(write_all(&c, &batch), NULL);
+    must(crew_write_all(&c, &batch), NULL);
     assert_int_equal(batch.records, LOOKS);
     assert_int_equal(batch.applied, LOOKS);
-    must(saved_point(&y, &point), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.stage, 1);
     assert_int_equal(point.done[CONTRACT], LOOKS);
     assert_true(rk_slice_equal(rk_slice_of(point.key, point.key_len),
                                rk_slice_str("TENANT#t#CONTRACT#063")));
     c.writer.work_ns_max = 0;
-    must(write_some(&c, LOOKS, RECORDS - LOOKS, &batch), NULL);
+    must(crew_write(&c, LOOKS, RECORDS - LOOKS, &batch), NULL);
     assert_int_equal(batch.records, RECORDS - LOOKS);
-    must(saved_point(&y, &point), NULL);
+    must(yard_point(&y, &point), NULL);
     assert_int_equal(point.stage, 2);
     assert_int_equal(point.done[CONTRACT], RECORDS);
     crew_stop(&c);
     yard_close(&y);
+}
+
+/* How often a batch of 200 records looks at the clock; nothing is known of their speed before. */
+static uint64_t looks_of_a_batch(void (*open)(yard *, rk_strategy))
+{
+    uint64_t now_ns = 0;
+    const rk_clock hasty = {.context = &now_ns, .monotonic_ns = hasty_ns, .wall_ms = hasty_ms};
+    yard y;
+    crew c;
+    rki_batch batch;
+    open(&y, RK_STRATEGY_MOVE);
+    yard_put_numbered(&y, 200);
+    crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
+    assert_true(crew_scan(&c) && c.chunk.count == 200);
+    c.writer.unit_ns = 0;
+    c.writer.clock = &hasty;
+    c.writer.work_ns_max = 100 * 1000000000ull;
+    must(crew_write_all(&c, &batch), NULL);
+    assert_int_equal(batch.applied, 200);
+    crew_stop(&c);
+    yard_close(&y);
+    return now_ns / 1000000000u;
+}
+
+/* An index is changed in its own order, which gains most with many units at once. */
+static void steps_are_larger_with_an_index(void **state)
+{
+    (void)state;
+    uint64_t without = looks_of_a_batch(yard_open_only); /* after 64, 128, 192 and 200 units */
+    uint64_t with = looks_of_a_batch(yard_open_indexed); /* after 64 and 200 */
+    assert_int_equal(without - with, 2);
 }
 
 static void lose_the_lease(yard *y)
@@ -530,21 +428,21 @@ static void behind_a_fence_nothing_is_written(void **state)
         yard_put(&y, OLD_KEY, ONE);
         yard_put(&y, "TENANT#t#STRAY", "x");
         crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-        scan_records(&c);
-        must(saved_point(&y, &before), NULL);
+        crew_scan_records(&c);
+        must(yard_point(&y, &before), NULL);
         fence_cases[i].meanwhile(&y);
-        rk_status status = write_all(&c, &batch);
+        rk_status status = crew_write_all(&c, &batch);
         if (status != fence_cases[i].status)
             fail_msg("%s: %s", fence_cases[i].name, rk_status_name(status));
-        must(saved_point(&y, &after), NULL);
+        must(yard_point(&y, &after), NULL);
         assert_int_equal(after.stage, before.stage);
         assert_int_equal(after.key_len, 0);
         assert_int_equal(c.writer.point.stage, before.stage);
         assert_int_equal(c.writer.point.quarantined, 0);
         assert_int_equal(batch.records, 99);
-        assert_int_equal(quarantined(&y, "TENANT#t#STRAY"), RK_REASON_NONE);
-        holds(&y, fence_cases[i].name, OLD_KEY, ONE);
-        holds(&y, fence_cases[i].name, PROD_KEY, NULL);
+        assert_int_equal(yard_quarantined(&y, "TENANT#t#STRAY"), RK_REASON_NONE);
+        yard_holds(&y, fence_cases[i].name, OLD_KEY, ONE);
+        yard_holds(&y, fence_cases[i].name, PROD_KEY, NULL);
         crew_stop(&c);
         yard_close(&y);
     }
@@ -590,7 +488,7 @@ static void a_failed_commit_counts_nothing(void **state)
         yard_put(&y, OLD_KEY, ONE);
         yard_put(&y, "TENANT#t#STRAY", "x");
         crew_start(&c, &y, RK_JOB_BACKFILL, NULL);
-        scan_records(&c);
+        crew_scan_records(&c);
         yard_put(&y, OLD_KEY, TWO);
         real_ops = y.shelf.store->ops;
         rk_store_ops ops = *real_ops;
@@ -598,7 +496,7 @@ static void a_failed_commit_counts_nothing(void **state)
         commit_fault = commit_cases[i].fault;
         commit_faults = commit_cases[i].faults;
         y.shelf.store->ops = &ops;
-        rk_status status = write_all(&c, &batch);
+        rk_status status = crew_write_all(&c, &batch);
         y.shelf.store->ops = real_ops;
         if (status != commit_cases[i].status)
             fail_msg("%s: %s", commit_cases[i].name, rk_status_name(status));
@@ -608,7 +506,7 @@ static void a_failed_commit_counts_nothing(void **state)
         assert_int_equal(c.writer.point.done[CONTRACT], written);
         assert_int_equal(c.writer.point.changes, written);
         assert_int_equal(batch.applied, written);
-        holds(&y, commit_cases[i].name, PROD_KEY, written ? TWO_NEW : NULL);
+        yard_holds(&y, commit_cases[i].name, PROD_KEY, written ? TWO_NEW : NULL);
         crew_stop(&c);
         yard_close(&y);
     }
@@ -645,11 +543,11 @@ static bool work(yard *y, const rk_checkpoint *from, size_t size, int batches)
     int written = 0;
     bool stopped = false;
     crew_start(&c, y, RK_JOB_BACKFILL, from);
-    while (!stopped && !c.writer.point.finished && scan(&c)) {
+    while (!stopped && !c.writer.point.finished && crew_scan(&c)) {
         size_t at = 0;
         do {
             size_t count = c.chunk.count - at < size ? c.chunk.count - at : size;
-            must(write_some(&c, at, count, &batch), NULL);
+            must(crew_write(&c, at, count, &batch), NULL);
             at += count;
             stopped = ++written == batches;
         } while (!stopped && at < c.chunk.count);
@@ -693,7 +591,7 @@ static bool stop_after_and_resume(uint64_t seed, int batches, const rk_digest wh
     yard_open(&y, RK_STRATEGY_MOVE);
     plant(&y, seed);
     bool finished = work(&y, NULL, 3, batches);
-    must(saved_point(&y, &point), NULL);
+    must(yard_point(&y, &point), NULL);
     if (!finished)
         assert_true(work(&y, &point, 5, 0));
     digests_of(&y, parts);
@@ -759,12 +657,13 @@ static void the_loser_is_dropped_however_late_it_comes(void **state)
         yard_put(&y, cases[i].new_key, cases[i].new_value);
         crew_start(&c, &y, RK_JOB_RETURN, NULL);
         c.job.accept_loss = true;
-        while (scan(&c))
-            must(write_all(&c, &batch), NULL);
-        holds(&y, cases[i].name, OLD_A, cases[i].old_after);
-        holds(&y, cases[i].name, cases[i].new_key, cases[i].new_stays ? cases[i].new_value : NULL);
+        while (crew_scan(&c))
+            must(crew_write_all(&c, &batch), NULL);
+        yard_holds(&y, cases[i].name, OLD_A, cases[i].old_after);
+        yard_holds(&y, cases[i].name, cases[i].new_key,
+                   cases[i].new_stays ? cases[i].new_value : NULL);
         assert_int_equal(cases[i].new_stays ? RK_REASON_CONFLICT : RK_REASON_NONE,
-                         quarantined(&y, cases[i].new_key));
+                         yard_quarantined(&y, cases[i].new_key));
         crew_stop(&c);
         yard_close(&y);
     }
@@ -781,6 +680,7 @@ int main(void)
         cmocka_unit_test(the_checkpoint_commits_with_the_records),
         cmocka_unit_test(a_batch_may_have_several_spans),
         cmocka_unit_test(a_slow_batch_is_cut_short),
+        cmocka_unit_test(steps_are_larger_with_an_index),
         cmocka_unit_test(behind_a_fence_nothing_is_written),
         cmocka_unit_test(a_failed_commit_counts_nothing),
         cmocka_unit_test(a_stop_changes_nothing_of_the_outcome),

@@ -49,6 +49,14 @@ static const char only[] = "  Contract:\n"
                            "    new: \"" SCOPE "CONTRACT#{contract_id}\"\n"
                            "    capsule: {field: c, default: PROD}\n";
 
+static const char indexed[] =
+    "  Contract:\n"
+    "    old: \"" TENANT "CONTRACT#{contract_id}\"\n"
+    "    new: \"" SCOPE "CONTRACT#{contract_id}\"\n"
+    "    capsule: {field: c, default: PROD}\n"
+    "    indexes:\n"
+    "      by_id: {old: \"ID#{contract_id}\", new: \"" SCOPE "ID#{contract_id}\"}\n";
+
 static void load(rk_strategy strategy, const char *entities, rk_spec_source *source, char *out,
                  size_t size, rk_spec **spec)
 {
@@ -89,6 +97,11 @@ void yard_open(yard *y, rk_strategy strategy)
 void yard_open_only(yard *y, rk_strategy strategy)
 {
     open_with(y, strategy, only);
+}
+
+void yard_open_indexed(yard *y, rk_strategy strategy)
+{
+    open_with(y, strategy, indexed);
 }
 
 void yard_close(yard *y)

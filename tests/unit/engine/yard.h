@@ -23,6 +23,9 @@ void yard_close(yard *y);
 /* The same, but Contract is the only entity. */
 void yard_open_only(yard *y, rk_strategy strategy);
 
+/* The same, with an index. */
+void yard_open_indexed(yard *y, rk_strategy strategy);
+
 /* Every job, with the first entity as a backfill's template entity. */
 rki_job yard_job(const yard *y, rk_job kind, rk_tier tier);
 

@@ -358,6 +358,12 @@ static void test_index(void **state)
     contract_apply(f->store, units, COUNT(units));
     for (size_t i = 0; i < COUNT(ops); i++)
         assert_int_equal(units[i].outcome, WANTED[i]);
+    rk_op again[] = {op_of(RK_ACTION_INDEX_DELETE, RK_IF_ANY, f->index, "k", "a", NULL),
+                     op_of(RK_ACTION_INDEX_PUT, RK_IF_ANY, f->index, "k", "a", NULL)};
+    rk_unit there_again[] = {{.ops = &again[0], .op_count = 1}, {.ops = &again[1], .op_count = 1}};
+    contract_apply(f->store, there_again, COUNT(there_again));
+    assert_int_equal(there_again[0].outcome, RK_UNIT_APPLIED);
+    assert_int_equal(there_again[1].outcome, RK_UNIT_APPLIED);
     rk_view *view = snapshot(f->store);
     rk_slice k = rk_slice_str("k");
     must(rk_view_has_entry(view, f->index, k, rk_slice_str("a"), NULL));

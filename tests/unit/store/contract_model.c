@@ -354,11 +354,66 @@ static void test_repeated_index_deletes(void **state)
     must(rk_txn_commit(txn, NULL));
 }
 
+/* One call that empties one set and fills another, between two neighbours that must stay: the
+ * values come in another order than the index's, and deletes and puts take turns. */
+static void test_many_entries_in_one_call(void **state)
+{
+    enum { MOST = 3000, STEP = 7 }; /* STEP has no factor in common with a size */
+    static const int SIZES[] = {1, 2, 3, 10, 60, 61, 100, 1000, MOST};
+    contract_fixture *f = *state;
+    char(*values)[64] = calloc(MOST, sizeof *values);
+    rk_op *ops = calloc((size_t)2 * MOST, sizeof *ops);
+    rk_unit *units = calloc((size_t)2 * MOST, sizeof *units);
+    assert_true(values && ops && units);
+    for (int i = 0; i < MOST; i++)
+        snprintf(values[i], sizeof *values, "TENANT#acme#CONTRACT#c-%06d", i);
+    rk_txn *txn = NULL;
+    must(rk_txn_begin(f->store, &txn, NULL));
+    apply_entry(txn, f, RK_ACTION_INDEX_PUT, "a", 0);
+    apply_entry(txn, f, RK_ACTION_INDEX_PUT, "c", 0);
+    for (size_t s = 0; s < COUNT(SIZES); s++) {
+        int size = SIZES[s];
+        for (int i = 0; i < size; i++)
+            apply_entry(txn, f, RK_ACTION_INDEX_PUT, "b", i);
+        for (int turn = 0; turn < 2; turn++) { /* there and back */
+            for (int i = 0; i < size; i++) {
+                const char *value = values[(int64_t)i * STEP % size];
+                ops[2 * i] = entry_op(f, RK_ACTION_INDEX_DELETE, turn ? "bb" : "b", value);
+                ops[2 * i + 1] = entry_op(f, RK_ACTION_INDEX_PUT, turn ? "b" : "bb", value);
+                units[i] = (rk_unit){.ops = &ops[2 * i], .op_count = 2};
+            }
+            must(rk_txn_apply(txn, units, (size_t)size, NULL));
+            rk_view *view = rk_txn_view(txn);
+            uint64_t count = 0;
+            must(rk_view_count(view, f->index, &count, NULL));
+            assert_int_equal(count, 2 + size);
+            for (int i = 0; i < size; i++) {
+                assert_int_equal(units[i].outcome, RK_UNIT_APPLIED);
+                must(rk_view_has_entry(view, f->index, rk_slice_str(turn ? "b" : "bb"),
+                                       rk_slice_str(values[i]), NULL));
+            }
+        }
+        for (int i = 0; i < size; i++) {
+            ops[i] = entry_op(f, RK_ACTION_INDEX_DELETE, "b", values[i]);
+            units[i] = (rk_unit){.ops = &ops[i], .op_count = 1};
+        }
+        must(rk_txn_apply(txn, units, (size_t)size, NULL));
+    }
+    uint64_t left = 0;
+    must(rk_view_count(rk_txn_view(txn), f->index, &left, NULL));
+    assert_int_equal(left, 2);
+    must(rk_txn_commit(txn, NULL));
+    free(values);
+    free(ops);
+    free(units);
+}
+
 int contract_run_model(const char *name, contract_fixture *fixture)
 {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_repeated_index_deletes),
+        cmocka_unit_test(test_many_entries_in_one_call),
     };
     for (size_t i = 0; i < COUNT(tests); i++) {
         tests[i].setup_func = contract_setup;
