@@ -1,5 +1,6 @@
 """The command line of bench/rekey-bench."""
 import argparse
+import dataclasses
 import difflib
 import json
 import os
@@ -126,7 +127,7 @@ def check_names(parser, options):
 
 def draw(folder, name, sizes, result):
     scenario = SCENARIOS[name]
-    title = f"{name}: {sizes.records} records, values of {sizes.value_bytes} bytes"
+    title = f"{name}: {scenario.data.format(**dataclasses.asdict(sizes))}"
     if scenario.axis:
         yield from plots.lines(folder, name, title, result.contestants, scenario.axis, scenario.log)
         return

@@ -30,7 +30,7 @@ def _draw(folder, name, data, commands):
     for ending, terminal in TERMINALS:
         path = os.path.join(folder, f"{name}.{ending}")
         script = "\n".join([data, f"set terminal {terminal}", f"set output {_quoted(path)}",
-                            "set grid", *commands, "unset output"])
+                            "set grid", "set format y '%.0f'", *commands, "unset output"])
         done = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True,
                               check=False)
         if done.returncode != 0 or not os.path.getsize(path):
@@ -63,7 +63,7 @@ def lines(folder, name, title, found, axis, log):
                       for i, label in enumerate(series))
     yield from _draw(folder, name, data, [
         f"set title {_quoted(title)}", f"set xlabel {_quoted(axis)}", "set ylabel 'records/s'",
-        "set yrange [0:*]", "set offsets graph 0.05, graph 0.05, 0, 0", "set key bottom right",
+        "set yrange [0:*]", "set offsets graph 0.05, graph 0.05, 0, 0", "set key outside",
         "set logscale x" if log else "set xtics 1", f"plot {plots}"])
 
 
@@ -83,5 +83,5 @@ def over_time(folder, name, title, latencies, bound_ms):
                       for each in spans)
     yield from _draw(folder, name, data, [
         f"set title {_quoted(title)}", "set xlabel 'seconds'", "set ylabel 'one put, ms'",
-        "set logscale y", "set key outside", *marks,
+        "set logscale y", "set format y '%g'", "set key outside", *marks,
         f"plot {plots}, {bound_ms} with lines dt 3 lc rgb 'black' title 'lock_hold_ms'"])

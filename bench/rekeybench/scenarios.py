@@ -161,6 +161,7 @@ class Scenario:
     measure: object
     axis: str = None  # of a sweep's picture
     log: bool = True
+    data: str = "{records} records, values of {value_bytes} bytes"
 
 
 SCENARIOS = {
@@ -181,10 +182,11 @@ SCENARIOS = {
     "batch": Scenario("throughput by length of the write transactions", batch,
                       "write transaction, ms (rekey: lock_hold_ms; bare: measured mean)"),
     "records": Scenario("throughput by number of records: a hundredth, a tenth, all", records,
-                        "records"),
+                        "records", data="up to {records} records, values of {value_bytes} bytes"),
     "workers": Scenario("throughput by scanner threads", workers, "workers", False),
     "values": Scenario("throughput by size of the values, about the same bytes each", values,
-                       "bytes of a value"),
+                       "bytes of a value", data="{records} records and fewer, about the same "
+                       "bytes in all"),
     "foreground": Scenario("an application's puts, idle and beside a run", foreground),
     "cluster": Scenario("one node and two beside one process (bench/cluster.py has more)",
                         cluster),
