@@ -98,12 +98,9 @@ static rk_status fits(const rk_hand *hand, const rk_offer *offer, bool *out, rk_
 {
     rk_state state;
     rk_status status = rk_migration_state(hand->migration, &state, err);
-    uint32_t index_tables = 0;
-    for (size_t i = 0; i < hand->job.spec->index_name_count; i++)
-        index_tables += hand->job.tables->index[i] != RK_TABLE_NONE;
     *out = status == RK_OK && state.epoch == offer->epoch &&
            state.tier[offer->tier].epoch == offer->tier_epoch &&
-           index_tables == offer->index_tables;
+           rki_job_index_tables(&hand->job) == offer->index_tables;
     return status;
 }
 

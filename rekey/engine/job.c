@@ -30,6 +30,14 @@ uint32_t rki_job_rank(const rki_job *job, int entity)
     return rules[job->kind].children_first ? job->spec->level_count - 1 - level : level;
 }
 
+uint32_t rki_job_index_tables(const rki_job *job)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < job->spec->index_name_count; i++)
+        count += job->tables->index[i] != RK_TABLE_NONE;
+    return count;
+}
+
 rk_status rki_job_transformer(const rki_job *job, size_t cache_entries, rk_transformer **out,
                               rk_error *err)
 {

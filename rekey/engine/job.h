@@ -47,6 +47,9 @@ const rki_job_rule *rki_job_rule_of(rk_job kind);
 /* The rank of an entity in the job's order. */
 uint32_t rki_job_rank(const rki_job *job, int entity);
 
+/* How many of the spec's indexes have a table. */
+uint32_t rki_job_index_tables(const rki_job *job);
+
 /* Parents' capsules remembered by who prepares records of its own accord: about 5 MiB. */
 #define RKI_PARENT_CACHE_ENTRIES (64 * 1024)
 

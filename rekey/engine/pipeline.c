@@ -151,14 +151,6 @@ static rk_status prepare_chunk(pipe_scanner *scanner, rki_chunk *chunk, found *e
 
 /* --- lending ---------------------------------------------------------------------------------- */
 
-static uint32_t count_index_tables(const rki_job *job)
-{
-    uint32_t count = 0;
-    for (size_t i = 0; i < job->spec->index_name_count; i++)
-        count += job->tables->index[i] != RK_TABLE_NONE;
-    return count;
-}
-
 static rk_status make_offer(pipe_scanner *scanner, rk_error *err)
 {
     const rki_pipeline *pipeline = scanner->pipeline;
@@ -172,7 +164,7 @@ static rk_status make_offer(pipe_scanner *scanner, rk_error *err)
         .tier_epoch = job->tier_epoch,
         .template_entity = job->template_entity < 0 ? UINT32_MAX : (uint32_t)job->template_entity,
         .accept_loss = job->accept_loss,
-        .index_tables = count_index_tables(job),
+        .index_tables = rki_job_index_tables(job),
         .records_max = pipeline->lent.limits.records_max,
         .bytes_max = pipeline->lent.limits.bytes_max,
         .from = scanner->position,

@@ -145,20 +145,12 @@ static rk_status decide_again(rki_writer *writer, rk_txn *txn, const rki_work *r
 
 /* --- the batch -------------------------------------------------------------------------------- */
 
-static bool has_index(const rki_job *job)
-{
-    for (size_t i = 0; i < job->spec->index_name_count; i++)
-        if (job->tables->index[i] != RK_TABLE_NONE)
-            return true;
-    return false;
-}
-
 /* How many units to apply before the next look at the clock. The more of them, the less an index
  * costs, which is changed in its own order; but what a unit took before says little when pages are
  * cold, the processor is taken away, or many are refused. So half of what seems to fit. */
 static size_t step_units(const rki_writer *writer, uint64_t now_ns, uint64_t until_ns)
 {
-    if (!has_index(writer->job) || writer->unit_ns == 0 || now_ns >= until_ns)
+    if (rki_job_index_tables(writer->job) == 0 || writer->unit_ns == 0 || now_ns >= until_ns)
         return STEP_UNITS_MIN;
     uint64_t units = (until_ns - now_ns) / 2 / writer->unit_ns;
     if (units < STEP_UNITS_MIN)

@@ -32,8 +32,9 @@ rk_status rk_placement_save(rk_txn *txn, rk_table meta, const rk_placement *plac
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_of(placement->cluster.bytes, sizeof placement->cluster.bytes));
-    rki_enc_bytes(&encoder, rk_slice_str(placement->node));
+    rk_write_bytes(&encoder.writer,
+                   rk_slice_of(placement->cluster.bytes, sizeof placement->cluster.bytes));
+    rk_write_bytes(&encoder.writer, rk_slice_str(placement->node));
     return rki_encoder_save(&encoder, txn, meta, PLACEMENT_KEY);
 }
 
@@ -60,10 +61,10 @@ rk_status rk_leader_save(rk_txn *txn, rk_table meta, const rk_leader *leader, rk
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, leader->epoch);
-    rki_enc_bytes(&encoder, rk_slice_of(leader->token, sizeof leader->token));
-    rki_enc_bytes(&encoder, rk_slice_str(leader->holder));
-    rki_enc_u64(&encoder, (uint64_t)leader->renewed_ms);
+    rk_write_u64(&encoder.writer, leader->epoch);
+    rk_write_bytes(&encoder.writer, rk_slice_of(leader->token, sizeof leader->token));
+    rk_write_bytes(&encoder.writer, rk_slice_str(leader->holder));
+    rk_write_u64(&encoder.writer, (uint64_t)leader->renewed_ms);
     return rki_encoder_save(&encoder, txn, meta, LEADER_KEY);
 }
 
@@ -95,12 +96,12 @@ rk_status rk_prepared_save(rk_txn *txn, rk_table meta, const rk_prepared *prepar
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_of(prepared->id.bytes, sizeof prepared->id.bytes));
-    rki_enc_u8(&encoder, (uint8_t)prepared->move);
+    rk_write_bytes(&encoder.writer, rk_slice_of(prepared->id.bytes, sizeof prepared->id.bytes));
+    rk_write_u8(&encoder.writer, (uint8_t)prepared->move);
     for (int i = 0; i < RK_TIER_COUNT; i++)
-        rki_enc_u8(&encoder, prepared->tier[i]);
-    rki_enc_u64(&encoder, prepared->epoch);
-    rki_enc_bytes(&encoder, rk_slice_str(prepared->decider));
+        rk_write_u8(&encoder.writer, prepared->tier[i]);
+    rk_write_u64(&encoder.writer, prepared->epoch);
+    rk_write_bytes(&encoder.writer, rk_slice_str(prepared->decider));
     return rki_encoder_save(&encoder, txn, meta, PREPARED_KEY);
 }
 
@@ -139,8 +140,8 @@ rk_status rk_decided_save(rk_txn *txn, rk_table meta, const rk_decision_id *id, 
     char key[DECIDED_BYTES];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u8(&encoder, committed);
-    rki_enc_u64(&encoder, leader_epoch);
+    rk_write_u8(&encoder.writer, committed);
+    rk_write_u64(&encoder.writer, leader_epoch);
     return rki_encoder_save(&encoder, txn, meta, decided_key(id, key));
 }
 

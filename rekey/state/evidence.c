@@ -47,7 +47,7 @@ rk_status rk_client_commits_add(rk_txn *txn, rk_table meta, rk_error *err)
     if (status != RK_OK)
         return status;
     rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, commits + 1);
+    rk_write_u64(&encoder.writer, commits + 1);
     return rki_encoder_save(&encoder, txn, meta, CLIENT_KEY);
 }
 
@@ -76,8 +76,8 @@ rk_status rk_compared_add(rk_txn *txn, rk_table meta, const rk_compared *more, r
     if (status != RK_OK)
         return status;
     rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, sums.compared + more->compared);
-    rki_enc_u64(&encoder, sums.different + more->different);
+    rk_write_u64(&encoder.writer, sums.compared + more->compared);
+    rk_write_u64(&encoder.writer, sums.different + more->different);
     return rki_encoder_save(&encoder, txn, meta, COMPARED_KEY);
 }
 

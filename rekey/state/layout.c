@@ -7,9 +7,9 @@
 
 void rki_encoder_init(rki_encoder *encoder, rk_error *err)
 {
-    *encoder = (rki_encoder){.err = err};
     rk_buf_init(&encoder->buf, RECORD_BYTES_MAX);
-    rki_enc_u8(encoder, RKI_LAYOUT_VERSION);
+    encoder->writer = rk_writer_begin(&encoder->buf, err);
+    rk_write_u8(&encoder->writer, RKI_LAYOUT_VERSION);
 }
 
 void rki_encoder_fini(rki_encoder *encoder)
@@ -17,29 +17,11 @@ void rki_encoder_fini(rki_encoder *encoder)
     rk_buf_fini(&encoder->buf);
 }
 
-void rki_enc_u8(rki_encoder *encoder, uint8_t value)
-{
-    if (encoder->status == RK_OK)
-        encoder->status = rk_put_u8(&encoder->buf, value, encoder->err);
-}
-
-void rki_enc_u64(rki_encoder *encoder, uint64_t value)
-{
-    if (encoder->status == RK_OK)
-        encoder->status = rk_put_u64(&encoder->buf, value, encoder->err);
-}
-
-void rki_enc_bytes(rki_encoder *encoder, rk_slice bytes)
-{
-    if (encoder->status == RK_OK)
-        encoder->status = rk_put_bytes(&encoder->buf, bytes, encoder->err);
-}
-
 rk_status rki_encoder_save(rki_encoder *encoder, rk_txn *txn, rk_table meta, rk_slice key)
 {
-    rk_status status = encoder->status;
+    rk_status status = rk_writer_end(&encoder->writer);
     if (status == RK_OK)
-        status = rk_txn_put(txn, meta, key, rk_buf_slice(&encoder->buf), encoder->err);
+        status = rk_txn_put(txn, meta, key, rk_buf_slice(&encoder->buf), encoder->writer.err);
     rki_encoder_fini(encoder);
     return status;
 }

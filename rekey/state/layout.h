@@ -8,18 +8,15 @@
 /* Every record begins with this version byte. */
 #define RKI_LAYOUT_VERSION 1
 
-/* A writer that remembers the first failure, so that an encoder checks once. */
+/* A record in the making: write to `writer`, then save. It points to `buf`, so it stays in place.
+ */
 typedef struct rki_encoder {
     rk_buf buf;
-    rk_status status;
-    rk_error *err;
+    rk_writer writer;
 } rki_encoder;
 
 void rki_encoder_init(rki_encoder *encoder, rk_error *err);
 void rki_encoder_fini(rki_encoder *encoder);
-void rki_enc_u8(rki_encoder *encoder, uint8_t value);
-void rki_enc_u64(rki_encoder *encoder, uint64_t value);
-void rki_enc_bytes(rki_encoder *encoder, rk_slice bytes);
 
 /* Puts what was encoded at `key` and frees the encoder. */
 rk_status rki_encoder_save(rki_encoder *encoder, rk_txn *txn, rk_table meta, rk_slice key);

@@ -70,10 +70,10 @@ rk_status rk_quarantine_put(rk_txn *txn, rk_table meta, const rk_quarantined *en
     char hashed[RKI_HASHED_KEY_BYTES];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u8(&encoder, (uint8_t)entry->reason);
-    rki_enc_u64(&encoder, (uint64_t)(int64_t)entry->entity);
-    rki_enc_bytes(&encoder, entry->key);
-    rki_enc_bytes(&encoder, entry->detail);
+    rk_write_u8(&encoder.writer, (uint8_t)entry->reason);
+    rk_write_u64(&encoder.writer, (uint64_t)(int64_t)entry->entity);
+    rk_write_bytes(&encoder.writer, entry->key);
+    rk_write_bytes(&encoder.writer, entry->detail);
     return rki_encoder_save(&encoder, txn, meta,
                             rki_hashed_key(RK_PREFIX_QUARANTINE, entry->key, hashed));
 }
@@ -135,8 +135,8 @@ rk_status rk_shadow_put(rk_txn *txn, rk_table meta, const rk_shadow *shadow, rk_
     char hashed[RKI_HASHED_KEY_BYTES];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, shadow->entity);
-    rki_enc_bytes(&encoder, shadow->new_key);
+    rk_write_u64(&encoder.writer, shadow->entity);
+    rk_write_bytes(&encoder.writer, shadow->new_key);
     return rki_encoder_save(&encoder, txn, meta,
                             rki_hashed_key(RK_PREFIX_SHADOW, shadow->new_key, hashed));
 }

@@ -36,12 +36,11 @@ rk_status rk_active_plan_save(rk_txn *txn, rk_table meta, const rk_active_plan *
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_of(plan->digest.bytes, sizeof plan->digest.bytes));
-    if (encoder.status == RK_OK)
-        encoder.status = rk_put_u32(&encoder.buf, plan->template_entity, err);
+    rk_write_bytes(&encoder.writer, rk_slice_of(plan->digest.bytes, sizeof plan->digest.bytes));
+    rk_write_u32(&encoder.writer, plan->template_entity);
     for (size_t i = 0; i < RK_ENTITIES_MAX; i++)
-        rki_enc_u64(&encoder, plan->total[i]);
-    rki_enc_u64(&encoder, plan->quarantined);
+        rk_write_u64(&encoder.writer, plan->total[i]);
+    rk_write_u64(&encoder.writer, plan->quarantined);
     return rki_encoder_save(&encoder, txn, meta, PLAN_KEY);
 }
 
@@ -64,7 +63,7 @@ rk_status rk_used_plan_save(rk_txn *txn, rk_table meta, const rk_digest *plan, c
     char key[96];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_str(why));
+    rk_write_bytes(&encoder.writer, rk_slice_str(why));
     return rki_encoder_save(&encoder, txn, meta, used_key(plan, key));
 }
 
@@ -109,12 +108,12 @@ rk_status rk_lease_save(rk_txn *txn, rk_table meta, const rk_lease *lease, rk_er
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_of(lease->token, sizeof lease->token));
-    rki_enc_bytes(&encoder, rk_slice_str(lease->host));
-    rki_enc_bytes(&encoder, rk_slice_str(lease->command));
-    rki_enc_u64(&encoder, lease->pid);
-    rki_enc_u64(&encoder, lease->process_start);
-    rki_enc_u64(&encoder, (uint64_t)lease->renewed_ms);
+    rk_write_bytes(&encoder.writer, rk_slice_of(lease->token, sizeof lease->token));
+    rk_write_bytes(&encoder.writer, rk_slice_str(lease->host));
+    rk_write_bytes(&encoder.writer, rk_slice_str(lease->command));
+    rk_write_u64(&encoder.writer, lease->pid);
+    rk_write_u64(&encoder.writer, lease->process_start);
+    rk_write_u64(&encoder.writer, (uint64_t)lease->renewed_ms);
     return rki_encoder_save(&encoder, txn, meta, LEASE_KEY);
 }
 
@@ -171,19 +170,17 @@ rk_status rk_checkpoint_save(rk_txn *txn, rk_table meta, rk_tier tier, const rk_
     char key[32];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u8(&encoder, (uint8_t)point->job);
-    rki_enc_u64(&encoder, point->epoch);
-    if (encoder.status == RK_OK)
-        encoder.status = rk_put_u32(&encoder.buf, point->stage, err);
-    rki_enc_u8(&encoder, point->finished);
-    if (encoder.status == RK_OK)
-        encoder.status = rk_put_u32(&encoder.buf, point->rank, err);
-    rki_enc_bytes(&encoder, rk_slice_of(point->tenant, point->tenant_len));
-    rki_enc_bytes(&encoder, rk_slice_of(point->key, point->key_len));
+    rk_write_u8(&encoder.writer, (uint8_t)point->job);
+    rk_write_u64(&encoder.writer, point->epoch);
+    rk_write_u32(&encoder.writer, point->stage);
+    rk_write_u8(&encoder.writer, point->finished);
+    rk_write_u32(&encoder.writer, point->rank);
+    rk_write_bytes(&encoder.writer, rk_slice_of(point->tenant, point->tenant_len));
+    rk_write_bytes(&encoder.writer, rk_slice_of(point->key, point->key_len));
     for (size_t i = 0; i < RK_ENTITIES_MAX; i++)
-        rki_enc_u64(&encoder, point->done[i]);
-    rki_enc_u64(&encoder, point->changes);
-    rki_enc_u64(&encoder, point->quarantined);
+        rk_write_u64(&encoder.writer, point->done[i]);
+    rk_write_u64(&encoder.writer, point->changes);
+    rk_write_u64(&encoder.writer, point->quarantined);
     return rki_encoder_save(&encoder, txn, meta, tier_key("task", tier, key));
 }
 
@@ -224,14 +221,14 @@ rk_status rk_verdict_save(rk_txn *txn, rk_table meta, rk_tier tier, const rk_ver
     char key[32];
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u8(&encoder, verdict->clean);
-    rki_enc_u64(&encoder, verdict->epoch);
-    rki_enc_bytes(&encoder, rk_slice_of(verdict->plan.bytes, sizeof verdict->plan.bytes));
-    rki_enc_bytes(&encoder, rk_slice_of(verdict->evidence.fingerprint.bytes,
-                                        sizeof verdict->evidence.fingerprint.bytes));
-    rki_enc_u64(&encoder, verdict->evidence.client_commits);
-    rki_enc_u64(&encoder, verdict->evidence.differences);
-    rki_enc_u64(&encoder, (uint64_t)verdict->wall_ms);
+    rk_write_u8(&encoder.writer, verdict->clean);
+    rk_write_u64(&encoder.writer, verdict->epoch);
+    rk_write_bytes(&encoder.writer, rk_slice_of(verdict->plan.bytes, sizeof verdict->plan.bytes));
+    rk_write_bytes(&encoder.writer, rk_slice_of(verdict->evidence.fingerprint.bytes,
+                                                sizeof verdict->evidence.fingerprint.bytes));
+    rk_write_u64(&encoder.writer, verdict->evidence.client_commits);
+    rk_write_u64(&encoder.writer, verdict->evidence.differences);
+    rk_write_u64(&encoder.writer, (uint64_t)verdict->wall_ms);
     return rki_encoder_save(&encoder, txn, meta, tier_key("verify", tier, key));
 }
 

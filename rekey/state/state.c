@@ -47,16 +47,17 @@ rk_status rk_state_save(rk_txn *txn, rk_table meta, const rk_state *state, rk_er
         return status;
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_u64(&encoder, state->epoch);
-    rki_enc_bytes(&encoder, rk_slice_str(state->migration));
-    rki_enc_bytes(&encoder, rk_slice_of(state->spec_digest.bytes, sizeof state->spec_digest.bytes));
-    rki_enc_u8(&encoder, state->has_canary);
+    rk_write_u64(&encoder.writer, state->epoch);
+    rk_write_bytes(&encoder.writer, rk_slice_str(state->migration));
+    rk_write_bytes(&encoder.writer,
+                   rk_slice_of(state->spec_digest.bytes, sizeof state->spec_digest.bytes));
+    rk_write_u8(&encoder.writer, state->has_canary);
     for (int i = 0; i < RK_TIER_COUNT; i++) {
-        rki_enc_u8(&encoder, (uint8_t)state->tier[i].phase);
-        rki_enc_u8(&encoder, state->tier[i].undoing);
-        rki_enc_u64(&encoder, state->tier[i].epoch);
+        rk_write_u8(&encoder.writer, (uint8_t)state->tier[i].phase);
+        rk_write_u8(&encoder.writer, state->tier[i].undoing);
+        rk_write_u64(&encoder.writer, state->tier[i].epoch);
     }
-    rki_enc_bytes(&encoder, rk_slice_str(state->stopped_by));
+    rk_write_bytes(&encoder.writer, rk_slice_str(state->stopped_by));
     return rki_encoder_save(&encoder, txn, meta, STATE_KEY);
 }
 
@@ -141,12 +142,12 @@ rk_status rk_state_spec_save(rk_txn *txn, rk_table meta, const rk_spec_source *s
 {
     rki_encoder encoder;
     rki_encoder_init(&encoder, err);
-    rki_enc_bytes(&encoder, rk_slice_str(source->name));
-    rki_enc_bytes(&encoder, source->text);
-    rki_enc_u64(&encoder, source->file_count);
+    rk_write_bytes(&encoder.writer, rk_slice_str(source->name));
+    rk_write_bytes(&encoder.writer, source->text);
+    rk_write_u64(&encoder.writer, source->file_count);
     for (size_t i = 0; i < source->file_count; i++) {
-        rki_enc_bytes(&encoder, rk_slice_str(source->files[i].name));
-        rki_enc_bytes(&encoder, source->files[i].bytes);
+        rk_write_bytes(&encoder.writer, rk_slice_str(source->files[i].name));
+        rk_write_bytes(&encoder.writer, source->files[i].bytes);
     }
     return rki_encoder_save(&encoder, txn, meta, SPEC_KEY);
 }
